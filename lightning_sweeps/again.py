@@ -1,0 +1,44 @@
+"""Commands that a person can copy: how to start this run again."""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from hydra.utils import to_hydra_override_value_str
+
+
+def command_again(overrides: Iterable[str], **changed: object) -> str:
+    """The shell command that was typed, with these values instead.
+
+    >>> command_again(["model=mlp", "ckpt_path=old.ckpt"], ckpt_path="new.ckpt")
+    'python -m lightning_sweeps model=mlp ckpt_path=new.ckpt'
+    """
+    kept = [override for override in overrides if override.lstrip("+").partition("=")[0] not in changed]
+    added = [f"{key}={_override_value(value)}" for key, value in changed.items()]
+    return shlex.join([*_program(), *kept, *added])
+
+
+def _override_value(value: object) -> str:
+    """Quoted for Hydra's grammar where it must be, and not where a person would not."""
+    return str(value) if re.fullmatch(r"[\w./-]+", str(value)) else str(to_hydra_override_value_str(value))
+
+
+def _program() -> list[str]:
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name and not spec.name.startswith(("pytest", "_pytest")):
+        return ["python", "-m", spec.name.removesuffix(".__main__")]
+    script = Path(sys.argv[0]) if sys.argv else Path()
+    if script.suffix == ".py":
+        return ["python", from_here(script)]
+    return ["python", "-m", "lightning_sweeps"]
+
+
+def from_here(path: Path) -> str:
+    """The path as one would type it: relative where it lies below the working folder."""
+    absolute = os.path.abspath(path)
+    relative = os.path.relpath(absolute)
+    return absolute if relative.startswith("..") else relative

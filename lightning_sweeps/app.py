@@ -1,0 +1,125 @@
+"""The command: Hydra's flags and composition around ``train.run``. Imports no torch, so that ``--help`` is quick."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_sweeps import trust as trusting
+from lightning_sweeps.explain import explain
+from lightning_sweeps.groups import add_config_folder, describe_groups
+
+_package = Path(__file__).parent
+# In a wheel the configs lie inside the package, in a checkout beside it.
+CONF = next(folder for folder in (_package / "conf", _package.parent / "conf") if folder.is_dir())
+
+
+def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
+    """Run the command line ``sys.argv``: one run, or a search under ``-m``; leaves with ``sys.exit`` where it failed.
+
+    Args:
+        conf: a folder of the caller's own config groups. It is searched before the ones that ship with this package,
+            so it may add options, replace them, and have a ``config.yaml`` of its own.
+        trust: packages whose code a config may name in ``_target_``.
+    """
+    trusting.trust(trust)
+    folders = [Path(conf).resolve(), CONF] if conf is not None else [CONF]
+    register_resolvers(folders)
+    if conf is not None:
+        if not folders[0].is_dir():
+            sys.exit(f"error: main(conf=...): no such folder: {folders[0]}")
+        add_config_folder(CONF)
+
+    command = hydra.main(config_path=str(folders[0]), config_name="config", execution_whitelist=trusting.whitelist())
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    try:
+        with _raising_errors():
+            command(_run)()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (Exception, _RunFailed) as failure:
+        error = failure.__cause__ if isinstance(failure, _RunFailed) else failure
+        assert error is not None
+        if wants_traceback:
+            raise error from None
+        sys.stdout.flush()
+        message, code = explain(error, folders, failure.log_file if isinstance(failure, _RunFailed) else None)
+        # Of the processes of a distributed run only the first speaks.
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            print(message, file=sys.stderr)
+        sys.exit(code)
+
+
+class _RunFailed(BaseException):
+    """Carries a run's exception, its cause, past Hydra, which would print a line of its own about an ``Exception``."""
+
+    def __init__(self, log_file: Path) -> None:
+        self.log_file = log_file
+
+
+def _run(config: DictConfig) -> float | None:
+    # Processes started by the run (DDP) decide by themselves how to print their errors.
+    with _variable("HYDRA_FULL_ERROR", None):
+        try:
+            from lightning_sweeps.train import run
+
+            return run(config)
+        except Exception as error:
+            logging.getLogger("lightning_sweeps.file").exception("The run failed")
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                raise
+            hydra_config = HydraConfig.get()
+            raise _RunFailed(Path(hydra_config.runtime.output_dir, f"{hydra_config.job.name}.log")) from error
+
+
+# Hydra finds the caller by the task's module; the command's name in its messages and folders is the package's.
+_run.__module__ = "lightning_sweeps.__main__"
+
+
+@contextmanager
+def _raising_errors() -> Iterator[None]:
+    """Have Hydra raise its errors to us instead of printing them and leaving."""
+    with _variable("HYDRA_FULL_ERROR", "1"):
+        yield
+
+
+@contextmanager
+def _variable(name: str, value: str | None) -> Iterator[None]:
+    before = os.environ.get(name)
+
+    def put(content: str | None) -> None:
+        if content is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = content
+
+    put(value)
+    try:
+        yield
+    finally:
+        put(before)
+
+
+def register_resolvers(folders: Sequence[Path]) -> None:
+    """What the configs may use beside OmegaConf's and Hydra's own: ``${config_groups:}`` and ``${on_gpu:...}``."""
+    OmegaConf.register_resolver("config_groups", lambda: describe_groups(folders), replace=True)
+    OmegaConf.register_resolver("on_gpu", _on_gpu, replace=True)
+
+
+def _on_gpu(accelerator: str, on_gpu: Any, elsewhere: Any) -> Any:
+    """The resolver ``${on_gpu:${trainer.accelerator},a,b}``: a where the run will use a GPU, else b."""
+    if accelerator in ("gpu", "cuda"):
+        return on_gpu
+    if accelerator != "auto":
+        return elsewhere
+    import torch
+
+    return on_gpu if torch.cuda.is_available() else elsewhere

@@ -1,0 +1,13 @@
+"""Lightning callbacks. ``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and
+``ConfusionMatrix``; the others belong to every run.
+"""
+
+from lightning_sweeps.callbacks.checkpoint import EpochCheckpoint
+from lightning_sweeps.callbacks.confusion_matrix import ConfusionMatrix
+from lightning_sweeps.callbacks.finite_loss import FiniteLoss
+from lightning_sweeps.callbacks.history import History
+from lightning_sweeps.callbacks.interruption import SaveOnInterrupt
+from lightning_sweeps.callbacks.progress import Progress
+from lightning_sweeps.callbacks.sample_images import SampleImages
+
+__all__ = ["ConfusionMatrix", "EpochCheckpoint", "FiniteLoss", "History", "Progress", "SampleImages", "SaveOnInterrupt"]

@@ -1,0 +1,44 @@
+"""What the model sees: a grid of training images in TensorBoard."""
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.callbacks.pictures import show, tensorboards
+
+
+class SampleImages(QuietCallback):
+    """Shows the first training batch, normalised and augmented as it reaches the model.
+
+    Batches that do not begin with images (N, C, H, W), C 1 or 3, are passed over.
+    """
+
+    def __init__(self, num_images: int = 32) -> None:
+        self.num_images = num_images
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if batch_idx or trainer.current_epoch or not tensorboards(trainer):
+            return
+        images = batch[0] if isinstance(batch, list | tuple) and batch else batch
+        if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] in (1, 3):
+            show(trainer, "train/images", grid(images[: self.num_images].detach().float().cpu()))
+
+
+def grid(images: Tensor, gap: int = 2) -> Tensor:
+    """Images (N, C, H, W) of any range -> one picture (3, H', W') in [0, 1], as square as can be."""
+    low, high = images.amin(), images.amax()
+    images = ((images - low) / (high - low).clamp_min(1e-8)).expand(-1, 3, -1, -1)
+    # Small images are enlarged, so that a person can see them.
+    images = images.repeat_interleave(scale := max(1, 48 // images.shape[-1]), -1).repeat_interleave(scale, -2)
+    count, _, height, width = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    picture = torch.ones(3, rows * (height + gap) + gap, columns * (width + gap) + gap)
+    for index, image in enumerate(images):
+        top, left = (index // columns) * (height + gap) + gap, (index % columns) * (width + gap) + gap
+        picture[:, top : top + height, left : left + width] = image
+    return picture

@@ -1,0 +1,75 @@
+"""Reading checkpoints before Lightning does, so that a wrong one is an error in two lines."""
+
+import shlex
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+
+from lightning_sweeps.errors import CheckpointError
+
+SHOWN_KEYS = 3
+
+
+def require_fitting(path: Path, module: LightningModule) -> None:
+    """Check that the checkpoint is there, readable without executing code, and of this model.
+
+    Raises:
+        CheckpointError: it is not; names the keys that differ and how that checkpoint's run was composed.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"ckpt_path={path}: no such file.{_candidates(path)}")
+    saved = _read(path).get("state_dict")
+    if not isinstance(saved, dict):
+        raise CheckpointError(f"ckpt_path={path}: not a Lightning checkpoint (it has no state_dict)")
+    expected = module.state_dict()
+    if not expected and saved:
+        return  # the module makes its layers later, in configure_model
+    differences = {
+        "only in the checkpoint": [key for key in saved if key not in expected],
+        "only in the model": [key for key in expected if key not in saved],
+        "of another shape": [
+            f"{key} {tuple(saved[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in expected
+            if key in saved and getattr(saved[key], "shape", None) != getattr(expected[key], "shape", None)
+        ],
+    }
+    found = [f"{what}: {_shortened(keys)}" for what, keys in differences.items() if keys]
+    if found:
+        raise CheckpointError(
+            f"ckpt_path={path} is of another model; {'; '.join(found)}.\nCompose the model it was saved from{_overrides(path)}"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"ckpt_path={path}: not a checkpoint, or not all of one (torch.save writes zip files)")
+    try:
+        loaded = torch.load(path, map_location="meta", weights_only=True)
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise CheckpointError(f"ckpt_path={path}: cannot be read as a checkpoint ({reason})") from error
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _shortened(keys: list[str]) -> str:
+    more = len(keys) - SHOWN_KEYS
+    return ", ".join(keys[:SHOWN_KEYS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _candidates(path: Path) -> str:
+    there = sorted(file.name for file in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
+    return f"\nIn {path.parent} there are: {', '.join(there)}" if there else ""
+
+
+def _overrides(path: Path) -> str:
+    """How the run that wrote the checkpoint was composed, where it lies in a run's folder."""
+    file = path.absolute().parent.parent / ".hydra" / "overrides.yaml"
+    if not file.is_file():
+        return ""
+    from omegaconf import OmegaConf
+
+    overrides = [str(override) for override in OmegaConf.load(file)]
+    return f": its run was typed with {shlex.join(overrides) if overrides else 'no overrides'}"

@@ -1,0 +1,92 @@
+"""Batches as slices of tensors that are already in memory: no per-image Python, no worker processes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Batches:
+    """An iterable of batches from tensors of equal length, in Lightning's place of a ``DataLoader``.
+
+    The order of epoch ``e`` depends on ``seed`` and ``e`` alone, so a run that goes on from a checkpoint sees the
+    images in the order it would have seen them; ``state_dict`` keeps the place within an epoch.
+
+    Args:
+        tensors: the data, first dimension the samples.
+        batch_size: samples per batch and process; the last batch may be smaller. Shuffled, a last batch of a single
+            sample is left out: batch normalisation cannot take it.
+        shuffle: a new order each epoch.
+        rank, world_size: this process and the number of processes; each gets its own samples and all get the same
+            number of batches. Shuffled, the ``n % world_size`` samples left over sit the epoch out; in order, none do.
+    """
+
+    batch_sampler = None  # Lightning looks for it where it finds a sampler
+
+    def __init__(
+        self,
+        tensors: tuple[Tensor, ...],
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.tensors = tensors
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self._epoch = 0
+        self._position = 0  # the next batch
+        self._start = 0  # where the next iteration begins: not at 0 only after load_state_dict
+
+    @property
+    def sampler(self) -> "Batches":
+        """Lightning tells the epoch to ``loader.sampler``."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next iteration."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        samples = len(self.tensors[0])
+        if not self.shuffle:
+            # The largest share decides, so that no process of a distributed evaluation runs out of batches first.
+            return -(-(-(-samples // self.world_size)) // self.batch_size)
+        share = samples // self.world_size
+        full, rest = divmod(share, self.batch_size)
+        return full + (rest > 1 or (rest == 1 and full == 0))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        self._position, self._start = self._start, 0
+        parts = self._shuffled() if self.shuffle else self._in_order()
+        for part in parts[self._position : len(self)]:
+            self._position += 1
+            yield tuple(tensor[part] for tensor in self.tensors)
+
+    def _shuffled(self) -> tuple[Tensor, ...]:
+        samples = len(self.tensors[0])
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self._epoch)
+        order = torch.randperm(samples, generator=generator).to(self.tensors[0].device)
+        share = samples // self.world_size
+        return order[: share * self.world_size][self.rank :: self.world_size].split(self.batch_size)
+
+    def _in_order(self) -> Any:
+        samples = len(self.tensors[0])
+        if self.world_size == 1:
+            return [slice(start, start + self.batch_size) for start in range(0, samples, self.batch_size)]
+        share = torch.arange(self.rank, samples, self.world_size, device=self.tensors[0].device)
+        return share.tensor_split(len(self))
+
+    def state_dict(self) -> dict[str, int]:
+        """The place within the epoch, for a checkpoint."""
+        return {"position": self._position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin the next iteration where the checkpoint was written."""
+        self._start = state["position"]

@@ -1,0 +1,147 @@
+"""The datamodule that all image sets here share: load once, keep as tensors, hand out slices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from lightning_sweeps.datamodules.batches import Batches
+from lightning_sweeps.errors import ConfigError, DataError
+
+Stage = Literal["train", "val", "test"]
+
+
+@dataclass
+class Split:
+    """Images (N, C, H, W), uint8, and labels (N,), int64."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class ImageDataModule(LightningDataModule):
+    """Images in memory, as bytes, normalised and augmented batch by batch on the device that trains.
+
+    A subclass names its classes, shape and normalisation, and loads its splits.
+
+    Args:
+        batch_size: training images per batch and device.
+        eval_batch_size: the same for validation, test and prediction.
+        seed: of the order of the training images.
+        on_device: keep the images on the training device. ``auto``: where they take less than half its free memory.
+        augmentation: ``shift``, ``flip``, ``crop``; see ``augmentation.augmentation``.
+
+    Raises:
+        ConfigError: a setting cannot be.
+        DataError: from ``setup``: the data is not there, or smaller than a batch.
+    """
+
+    class_names: ClassVar[tuple[str, ...]]
+    image_shape: ClassVar[tuple[int, int, int]]  # channels, height, width
+    mean: ClassVar[tuple[float, ...]]  # per channel, of pixels in [0, 1]
+    std: ClassVar[tuple[float, ...]]
+
+    def __init__(
+        self,
+        batch_size: int = 64,
+        eval_batch_size: int = 1024,
+        seed: int = 0,
+        on_device: Literal["auto"] | bool = "auto",
+        augmentation: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"datamodule.{name}={value}: it must be a whole number of at least 1")
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.seed = seed
+        self.on_device = on_device
+        self.augment = self._make_augmentation(augmentation or {})
+        self.splits: dict[Stage, Split] = {}
+
+    @staticmethod
+    def _make_augmentation(settings: dict[str, Any]) -> Callable[[Tensor], Tensor] | None:
+        if not any(settings.values()):
+            return None
+        from lightning_sweeps.datamodules.augmentation import augmentation
+
+        return augmentation(**settings)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def load(self) -> dict[Stage, Split]:
+        """Read all splits into memory. The split must be the same in every process and every run."""
+        raise NotImplementedError
+
+    def setup(self, stage: str) -> None:
+        if not self.splits:
+            self.splits = self.load()
+            size = len(self.splits["train"].labels)
+            if self.batch_size > size:
+                raise DataError(
+                    f"datamodule.batch_size={self.batch_size} is larger than the {size} training images; "
+                    f"use at most {size}"
+                )
+        device = self._device()
+        for split in self.splits.values():
+            split.images, split.labels = split.images.to(device), split.labels.to(device)
+        # Bytes to normalised floats in one multiplication and one addition.
+        std = torch.tensor(self.std, device=self._compute_device()).view(1, -1, 1, 1)
+        mean = torch.tensor(self.mean, device=std.device).view(1, -1, 1, 1)
+        self._scale, self._bias = 1 / (255 * std), -mean / std
+
+    def _compute_device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+
+    def _device(self) -> torch.device:
+        device = self._compute_device()
+        if device.type == "cpu" or self.on_device is False:
+            return torch.device("cpu")
+        if self.on_device == "auto" and device.type == "cuda":
+            size = sum(split.images.nbytes + split.labels.nbytes for split in self.splits.values())
+            free, _ = torch.cuda.mem_get_info(device)
+            return device if size < free / 2 else torch.device("cpu")
+        return device
+
+    def _batches(self, stage: Stage, batch_size: int, shuffle: bool = False) -> Batches:
+        split = self.splits[stage]
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return Batches(
+            (split.images, split.labels),
+            batch_size,
+            shuffle=shuffle,
+            seed=self.seed,
+            rank=rank,
+            world_size=world_size,
+        )
+
+    def train_dataloader(self) -> Batches:
+        return self._batches("train", self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> Batches:
+        return self._batches("val", self.eval_batch_size)
+
+    def test_dataloader(self) -> Batches:
+        return self._batches("test", self.eval_batch_size)
+
+    def predict_dataloader(self) -> Batches:
+        return self._batches("test", self.eval_batch_size)
+
+    def transfer_batch_to_device(
+        self, batch: tuple[Tensor, Tensor], device: torch.device, dataloader_idx: int
+    ) -> tuple[Tensor, Tensor]:
+        images, labels = batch
+        return images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Bytes (N, C, H, W) -> normalised float32, augmented in training."""
+        images, labels = batch
+        if self.augment is not None and self.trainer is not None and self.trainer.training:
+            images = self.augment(images)
+        return torch.addcmul(self._bias, images, self._scale), labels

@@ -1,0 +1,54 @@
+"""The errors that a person can act on.
+
+Each message says, in one or two lines, what was wrong, where, and what to type instead. ``explain`` prints them
+without a traceback; everything that is not one of these is a bug, ours or the user's, and its traceback goes to the log.
+"""
+
+from difflib import get_close_matches
+from typing import Iterable
+
+
+class SweepsError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class ConfigError(SweepsError):
+    """The composed config asks for something that cannot be."""
+
+
+class UntrustedTargetError(ConfigError):
+    """A ``_target_`` that nobody allowed in Python code or in the environment."""
+
+
+class DeviceError(SweepsError):
+    """The devices that were asked for are not here."""
+
+
+class DataError(SweepsError):
+    """The data is not there, cannot be fetched, or does not fit the settings."""
+
+
+class CheckpointError(SweepsError):
+    """A checkpoint that is missing, unreadable, or of another model."""
+
+
+class FolderError(SweepsError):
+    """The output folder cannot be written."""
+
+
+class MetricError(SweepsError):
+    """A metric that something waits for is never logged."""
+
+
+class NonFiniteLossError(SweepsError):
+    """The loss became NaN or infinite."""
+
+
+class RunInterrupted(SweepsError):
+    """Ctrl-C. The message says how to go on."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the nearest of the known names, or the empty string."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,87 @@
+"""Every exception -> the one or two lines that a person reads, and the exit code."""
+
+import errno
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning_sweeps.errors import RunInterrupted, SweepsError, nearest
+from lightning_sweeps.folders import unwritable
+from lightning_sweeps.groups import find_groups
+
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
+
+
+def explain(error: BaseException, folders: Sequence[Path], log_file: Path | None = None) -> tuple[str, int]:
+    """The message without a traceback, and the exit code: 130 after Ctrl-C, else 1.
+
+    Args:
+        folders: the config folders, to name the nearest group or option.
+        log_file: where the traceback is.
+    """
+    if isinstance(error, RunInterrupted):
+        return str(error), 130
+    return f"error: {_message(error, folders, log_file)}", 1
+
+
+def _message(error: BaseException, folders: Sequence[Path], log_file: Path | None) -> str:
+    if isinstance(error, SweepsError):
+        return str(error)
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, HydraException):
+        return _config_mistake(error, folders)
+    if isinstance(error, OmegaConfBaseException):
+        return _first_line(error)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
+        return str(unwritable(Path(error.filename), error.strerror or str(error)))
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return str(unwritable(Path("outputs"), error.strerror))
+    traceback = f"The traceback is in {log_file}" if log_file else "Set HYDRA_FULL_ERROR=1 to see the traceback"
+    return f"{type(error).__name__}: {_first_line(error)}\n{traceback}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "(no message)")
+
+
+def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:
+    """Hydra's composition errors, shortened, with the nearest right name."""
+    groups = find_groups(folders)
+    text = " ".join(str(error).split())
+
+    if match := re.search(r"Could not find '([\w/.-]+)'", text):
+        group, _, option = match.group(1).rpartition("/")
+        if group in groups:
+            options = groups[group]
+            return (
+                f"{group}={option}: no such option.{nearest(option, options)}\n"
+                f"Options of {group}: {', '.join(sorted(options))}"
+            )
+        return f"no config '{match.group(1)}' in {', '.join(map(str, folders))}"
+    if match := re.search(r"Could not override '([\w/.@-]+)'\. No match in the defaults list", text):
+        name = match.group(1)
+        return f"{name}: no such config group.{nearest(name, groups)}\nGroups: {', '.join(groups)}"
+    if match := re.search(r"Could not (?:override|delete).*? '([^']+)'", text):
+        return _unknown_key(match.group(1), error, groups)
+    if "mismatched input" in text or "LexerNoViableAlt" in text or "no viable alternative" in text:
+        return f"{_first_line(error)}\nOverrides are key=value; put values with blanks, commas or '=' in quotes: 'key=\"a b\"'"
+    return _first_line(error)
+
+
+def _unknown_key(key: str, error: Exception, groups: dict[str, dict[str, Path]]) -> str:
+    """A dotted key that the composed config does not have."""
+    cause = error.__cause__
+    parent = getattr(cause, "parent_node", None)
+    missing = str(getattr(cause, "key", "") or key.rpartition(".")[2])
+    known = [str(name) for name in parent] if parent is not None and hasattr(parent, "keys") else []
+    full = str(getattr(cause, "full_key", "") or key)
+    prefix = full.rpartition(".")[0]
+    if not prefix:
+        known += [group for group in groups if group not in known]
+    hint = nearest(missing, known)
+    if hint and prefix:
+        hint = nearest(missing, known).replace(" Did you mean '", f" Did you mean '{prefix}.", 1)
+    where = prefix or "the config"
+    return f"{key}: no such key.{hint}\nKeys of {where}: {', '.join(known)}" if known else f"{key}: no such key.{hint}"

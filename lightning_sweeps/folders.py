@@ -1,0 +1,68 @@
+"""Whose folder is whose: every run writes into a folder that it alone created."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from lightning_sweeps.errors import FolderError
+
+log = logging.getLogger(__name__)
+
+
+def claim(folder: Path) -> Path:
+    """Create the folder, or the next free one of ``folder-2``, ``folder-3``, ...; creation is the claim, so no two get one.
+
+    Raises:
+        FolderError: it cannot be created (read-only, disk full, a file in the way).
+    """
+    number = 1
+    while True:
+        candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        try:
+            candidate.parent.mkdir(parents=True, exist_ok=True)
+            candidate.mkdir()
+        except FileExistsError:
+            if not candidate.is_dir():
+                raise unwritable(candidate, "a file of that name is in the way") from None
+            number += 1
+        except OSError as error:
+            raise unwritable(candidate, error.strerror or str(error)) from error
+        else:
+            return candidate
+
+
+def unwritable(folder: Path, reason: str) -> FolderError:
+    """The error for a folder that cannot be written, with the way out."""
+    return FolderError(
+        f"cannot write the output folder {folder}: {reason}.\n"
+        "Free some space or the permission, or write elsewhere: hydra.run.dir=/path/to/folder"
+    )
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write a whole file or leave the old one as it is."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class ClaimRunFolder(Callback):
+    """Hydra callback: makes ``hydra.run.dir`` this run's own before Hydra writes the first file into it."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        # Processes that Lightning starts for DDP share the folder of the one that started them.
+        if "LOCAL_RANK" in os.environ:
+            return
+        try:
+            folder = claim(Path(config.hydra.run.dir))
+        except FolderError:
+            return  # Hydra swallows what a callback raises; its own mkdir fails next, for the same reason
+        with read_write(config), open_dict(config):
+            OmegaConf.update(config, "hydra.run.dir", str(folder))

@@ -1,0 +1,75 @@
+"""A composed config as flat hyperparameters, and their entry in TensorBoard's HParams tab."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from lightning_sweeps.results import Result
+
+# What a person varies. The rest of the trainer's settings, the callbacks and the loggers do not make a better model.
+GROUPS = ("model", "optimizer", "scheduler", "datamodule")
+TRAINER_SETTINGS = (
+    "precision",
+    "max_epochs",
+    "max_steps",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "devices",
+)
+
+
+def flat_hyperparameters(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    """``model``, ``model/net/width``, ...: plain values only; lists and None as text.
+
+    Args:
+        config: the composed config as plain containers, resolved.
+        choices: config group -> option.
+    """
+    flat: dict[str, bool | int | float | str] = {}
+    for group in GROUPS:
+        if choices.get(group) is not None:
+            flat[group] = str(choices[group])
+        _flatten(config.get(group) or {}, group, flat)
+    trainer = config.get("trainer") or {}
+    _flatten({name: trainer[name] for name in TRAINER_SETTINGS if name in trainer}, "trainer", flat)
+    if "seed" in config:
+        flat["seed"] = _plain(config["seed"])
+    return flat
+
+
+def _flatten(node: Mapping[str, Any], prefix: str, flat: dict[str, bool | int | float | str]) -> None:
+    for key, value in node.items():
+        if str(key).startswith("_"):
+            continue
+        if isinstance(value, Mapping):
+            _flatten(value, f"{prefix}/{key}", flat)
+        else:
+            flat[f"{prefix}/{key}"] = _plain(value)
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | float | str], result: Result) -> None:
+    """Write the run's one entry of the HParams tab: the definition, the objective's value and the end of the session.
+
+    All three lie in the run's own event files, and there is no placeholder value: TensorBoard shows an entry only
+    together with a metric of the same tag. Lightning writes its own entry with ``hp_metric=-1`` at the start of a run.
+    """
+    from torch.utils.tensorboard.summary import hparams
+
+    metrics = {"objective": result.objective} if result.objective is not None else {}
+    if result.objective_metric is not None and result.objective_metric in result.metrics:
+        metrics[f"final/{result.objective_metric}"] = result.metrics[result.objective_metric]
+    for name, value in result.metrics.items():
+        if name.startswith("test"):
+            metrics[f"final/{name}"] = value
+    writer = logger.experiment
+    for name, value in metrics.items():
+        writer.add_scalar(name, value, global_step=result.steps)
+    # Not writer.add_hparams: it opens a second event folder, which TensorBoard takes for a second run.
+    for summary in hparams(flat, metrics):
+        writer._get_file_writer().add_summary(summary)
+    writer.flush()

@@ -1,0 +1,109 @@
+"""Which number a run returns."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning.pytorch import LightningModule, Trainer
+
+from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.errors import ConfigError, MetricError, nearest
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A logged metric, and how its values over the epochs become one.
+
+    Raises:
+        ConfigError: ``mode`` is not ``min`` or ``max``, or ``take`` is not ``best`` or ``last``.
+    """
+
+    metric: str | None
+    mode: Literal["min", "max"] = "max"
+    take: Literal["best", "last"] = "best"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("min", "max"):
+            raise ConfigError(f"objective.mode={self.mode}: it is min or max")
+        if self.take not in ("best", "last"):
+            raise ConfigError(f"objective.take={self.take}: it is best or last")
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether a is better than b."""
+        return a < b if self.mode == "min" else a > b
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The metric's value at the end of an epoch (counted from 0)."""
+
+    epoch: int
+    value: float
+
+
+class ObjectiveTracker(QuietCallback):
+    """Watches the objective's metric and fails early where it is never logged.
+
+    A metric of the validation is read when the validation ends. One that is logged in training is complete only when
+    the next epoch starts: callbacks are called before the module's own ``on_train_epoch_end``.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.observations: list[Observation] = []
+        self._seen_at_step = -1
+        self._epochs_started = 0  # by this run: one that goes on from a checkpoint begins in a later epoch
+
+    @property
+    def chosen(self) -> Observation | None:
+        """The observation that ``objective.take`` asks for; None before the first, or without a metric."""
+        if not self.observations:
+            return None
+        if self.objective.take == "last":
+            return self.observations[-1]
+        best = self.observations[0]
+        for observation in self.observations:
+            if math.isnan(best.value) or self.objective.better(observation.value, best.value):
+                best = observation
+        return best
+
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # What validation logs is known before the first training step.
+        metric = self.objective.metric
+        if metric is not None and metric.startswith("val") and trainer.callback_metrics:
+            self._require(metric, trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._observe(trainer, trainer.current_epoch)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._observe(trainer, trainer.current_epoch - 1)
+        # One epoch more than validation needs: going on within an epoch, the first may be a mere rest of one.
+        if self._epochs_started > (trainer.check_val_every_n_epoch or 1):
+            self._require(self.objective.metric, trainer)
+        self._epochs_started += 1
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._observe(trainer, trainer.current_epoch - 1)
+        if not trainer.fast_dev_run and not self.observations:
+            self._require(self.objective.metric, trainer)
+
+    def _observe(self, trainer: Trainer, epoch: int) -> None:
+        metric = self.objective.metric
+        if metric in trainer.callback_metrics and trainer.global_step != self._seen_at_step:
+            self._seen_at_step = trainer.global_step
+            self.observations.append(Observation(epoch, float(trainer.callback_metrics[metric])))
+
+    def _require(self, metric: str | None, trainer: Trainer) -> None:
+        if metric is not None and metric not in trainer.callback_metrics and not self.observations:
+            raise never_logged("objective.metric", metric, trainer)
+
+
+def never_logged(key: str, metric: str, trainer: Trainer) -> MetricError:
+    """The error for a config key that names a metric which nothing logs."""
+    logged = sorted(trainer.callback_metrics)
+    return MetricError(
+        f"{key}={metric}: this metric is never logged.{nearest(metric, logged)}\n"
+        f"Logged so far: {', '.join(logged) or 'none (log one with self.log, or set objective.metric=null)'}"
+    )

@@ -1,0 +1,103 @@
+"""The config groups ``optimizer`` and ``scheduler``, given to any LightningModule."""
+
+import math
+from collections.abc import Mapping
+from types import MethodType
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.trust import build
+
+
+def attach(module: LightningModule, optimizer: Mapping[str, Any] | None, scheduler: Mapping[str, Any] | None) -> None:
+    """Give the module the ``configure_optimizers`` that the two config groups describe.
+
+    Without an optimizer the module keeps its own, and a scheduler is refused. LightningCLI attaches its optimizers in
+    the same way.
+
+    Args:
+        optimizer: ``_target_`` and arguments of a ``torch.optim`` class, without ``params``.
+        scheduler: ``scheduler`` (``_target_`` and arguments; every ``None`` left from ``???`` is the number of
+            optimizer steps), ``interval`` (``step`` or ``epoch``) and ``monitor``.
+
+    Raises:
+        ConfigError: the two do not fit each other or the module.
+    """
+    if not optimizer:
+        if scheduler:
+            raise ConfigError("scheduler: optimizer=none leaves the module its own schedule; add scheduler=none")
+        if not is_overridden("configure_optimizers", module):
+            raise ConfigError(f"optimizer=none, but {type(module).__name__} has no configure_optimizers of its own")
+        return
+
+    def configure_optimizers(self: LightningModule) -> Any:
+        built = make_optimizer(self, optimizer)
+        return {"optimizer": built, "lr_scheduler": make_scheduler(self, built, scheduler)} if scheduler else built
+
+    module.configure_optimizers = MethodType(configure_optimizers, module)  # type: ignore[method-assign]
+
+
+def make_optimizer(module: LightningModule, config: Mapping[str, Any]) -> Optimizer:
+    """The optimizer over the module's trainable parameters, fused unless the config or the precision forbids it."""
+    settings = dict(config)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if "fused" in settings and settings["fused"] is None:
+        settings["fused"] = _can_fuse(module, parameters)
+    return build(settings, "optimizer", params=parameters)
+
+
+def _can_fuse(module: LightningModule, parameters: list[torch.nn.Parameter]) -> bool:
+    # Lightning refuses to clip gradients that a fused optimizer unscales by itself.
+    scaled = "16-mixed" in str(module.trainer.precision) and not str(module.trainer.precision).startswith("bf")
+    if scaled and module.trainer.gradient_clip_val is not None:
+        return False
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+
+
+def make_scheduler(module: LightningModule, optimizer: Optimizer, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Lightning's ``lr_scheduler`` dictionary. Values given as ``???`` become the run's number of optimizer steps."""
+    settings = dict(config["scheduler"])
+    for name, value in settings.items():
+        if value == "???":
+            settings[name] = _total_steps(module)
+    scheduler = {
+        "scheduler": build(settings, "scheduler", optimizer=optimizer),
+        "interval": config["interval"],
+    }
+    if config.get("monitor"):
+        scheduler["monitor"] = config["monitor"]
+    elif "ReduceLROnPlateau" in settings["_target_"]:
+        raise ConfigError("scheduler=plateau watches a metric: set scheduler.monitor or objective.metric")
+    return scheduler
+
+
+def _total_steps(module: LightningModule) -> int:
+    steps = module.trainer.estimated_stepping_batches
+    if not math.isfinite(steps) or steps < 1:
+        raise ConfigError("this scheduler needs the number of steps: set trainer.max_epochs or trainer.max_steps")
+    return int(steps)
+
+
+def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.1, start_factor: float = 0.01) -> LambdaLR:
+    """Linear warm-up from ``start_factor`` over the first ``warmup`` share of the steps, then cosine decay to 0.
+
+    Raises:
+        ConfigError: ``warmup`` is not in [0, 1).
+    """
+    if not 0 <= warmup < 1:
+        raise ConfigError(f"scheduler.scheduler.warmup={warmup}: it is a share of the steps, at least 0 and below 1")
+    warm_steps = round(warmup * total_steps)
+
+    def factor(step: int) -> float:
+        if step < warm_steps:
+            return start_factor + (1 - start_factor) * step / warm_steps
+        done = (step - warm_steps) / max(1, total_steps - warm_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    return LambdaLR(optimizer, factor)

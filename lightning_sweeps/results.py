@@ -1,0 +1,71 @@
+"""``result.json``: what came out of a run, and what it was made with."""
+
+import json
+import math
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning_sweeps.folders import write_atomically
+
+RECORDED_PACKAGES = ("lightning_sweeps", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "optuna")
+
+
+@dataclass
+class Result:
+    """A run's result. ``metrics`` are the last values of everything logged, ``objective`` the number returned."""
+
+    status: Literal["completed", "interrupted", "failed"]
+    stage: str
+    folder: Path
+    objective: float | None = None
+    objective_metric: str | None = None
+    objective_epoch: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    best_checkpoint: str | None = None
+    last_checkpoint: str | None = None
+    epochs: int = 0
+    steps: int = 0
+    parameters: int = 0
+    seconds: float = 0.0
+    seed: int | None = None
+    reason: str | None = None  # where the status is not completed
+
+    def write(self) -> None:
+        """Write ``result.json`` into the run's folder. Numbers that JSON does not have (NaN) become null."""
+        content = {**asdict(self), "folder": str(self.folder), "versions": versions(), "git": git_state()}
+        write_atomically(self.folder / "result.json", json.dumps(_finite(content), indent=2) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that shape a result."""
+    found = {"python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether there were uncommitted changes, of the repository one stands in; None outside of one."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()

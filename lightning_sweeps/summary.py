@@ -1,0 +1,55 @@
+"""What a person reads before and after a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_sweeps.hyperparameters import GROUPS
+from lightning_sweeps.results import Result
+
+_TRAINER = ("accelerator", "devices", "strategy", "precision", "max_epochs", "max_steps", "max_time", "fast_dev_run")
+
+
+def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any, parameters: int) -> str:
+    """The composed run as a short tree: a line per group, with the option's values."""
+    lines = []
+    for group in (*GROUPS, "trainer"):
+        node = config.get(group) or {}
+        if group == "trainer":
+            node = {name: node[name] for name in _TRAINER if name in node and node[name] not in (None, -1, False)}
+        values = "  ".join(f"{key}={value}" for key, value in _leaves(node))
+        if group == "model":
+            values += f"  ({parameters:,} parameters)"
+        lines.append(f"{group:<11} {choices.get(group) or 'none':<14} {values}".rstrip())
+    for group in ("callbacks", "logger"):
+        lines.append(f"{group:<11} {', '.join(config.get(group) or {}) or 'none'}")
+    objective = config.get("objective") or {}
+    if objective.get("metric"):
+        lines.append(f"{'objective':<11} {objective['take']} {objective['metric']} ({objective['mode']})")
+    lines.append(f"{'seed':<11} {config.get('seed')}")
+    lines.append(f"{'folder':<11} {folder}")
+    branches = ["├─ "] * (len(lines) - 1) + ["└─ "]
+    return "\n".join([f"stage {config.get('stage')}", *(branch + line for branch, line in zip(branches, lines, strict=True))])
+
+
+def _leaves(node: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The plain values of a config node, without what is only machinery: targets, Nones and empty settings."""
+    leaves: list[tuple[str, Any]] = []
+    for key, value in node.items():
+        if str(key).startswith("_") or value in (None, "???") or key in ("image_shape", "num_classes"):
+            continue
+        leaves += _leaves(value) if isinstance(value, Mapping) else [(str(key), value)]
+    return leaves
+
+
+def finished(result: Result) -> str:
+    """The last lines of a run: what came out and where it lies."""
+    lines = []
+    if result.objective is not None:
+        lines.append(f"{result.objective_metric} {result.objective:.4f} (epoch {(result.objective_epoch or 0) + 1})")
+    tests = [f"{name} {value:.4f}" for name, value in result.metrics.items() if name.startswith(("test", "predict"))]
+    if tests:
+        lines.append("  ".join(tests))
+    if result.best_checkpoint:
+        lines.append(f"best checkpoint {result.best_checkpoint}")
+    lines.append(f"{result.stage} took {result.seconds:.1f} s; everything is in {result.folder}")
+    return "\n".join(lines)

@@ -1,0 +1,256 @@
+"""A composed config -> one Lightning run -> its result. Knows nothing of searches."""
+
+import logging
+import re
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_sweeps import optimization, summary
+from lightning_sweeps.again import command_again, from_here
+from lightning_sweeps.callbacks import FiniteLoss, History, SaveOnInterrupt
+from lightning_sweeps.callbacks.pictures import tensorboards
+from lightning_sweeps.checkpoints import require_fitting
+from lightning_sweeps.devices import require_devices, settle_cuda_check
+from lightning_sweeps.errors import ConfigError, NonFiniteLossError, RunInterrupted, nearest
+from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters
+from lightning_sweeps.no_profiler import NoProfiler
+from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
+from lightning_sweeps.predictions import write_predictions
+from lightning_sweeps.results import Result
+from lightning_sweeps.trust import build
+
+log = logging.getLogger(__name__)
+
+STAGES = ("fit", "validate", "test", "predict")
+
+
+def run(config: DictConfig) -> float | None:
+    """Do what the config says, write everything into Hydra's output folder, and return the objective.
+
+    Raises:
+        SweepsError: something that a person can act on; see ``errors``.
+    """
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
+    _route_messages()
+    job = _assemble(plain, folder)
+    choices = dict(hydra_config.runtime.choices)
+    if job.trainer.is_global_zero:
+        log.info(summary.composed(plain, choices, from_here(folder), job.result.parameters))
+    with _recording(job, flat_hyperparameters(plain, choices)):
+        _DO[job.result.stage](job)
+    if job.trainer.is_global_zero:
+        log.info(summary.finished(job.result))
+    return job.result.objective
+
+
+@dataclass
+class _Job:
+    """The built parts of one run."""
+
+    module: LightningModule
+    datamodule: LightningDataModule | None
+    trainer: Trainer
+    tracker: ObjectiveTracker
+    interrupt: SaveOnInterrupt
+    ckpt_path: Path | None
+    test_after_fit: bool
+    result: Result
+
+
+def _route_messages() -> None:
+    """Warnings and Lightning's messages go where ``hydra/job_logging`` says, not to the screen as well."""
+    logging.captureWarnings(True)
+    # Importing lightning puts a console handler on its logger.
+    logger = logging.getLogger("lightning")
+    for handler in list(logger.handlers):
+        if type(handler) is logging.StreamHandler:
+            logger.removeHandler(handler)
+
+
+def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
+    """Build everything; what can be known wrong before training is an error here."""
+    stage = config["stage"]
+    if stage not in STAGES:
+        raise ConfigError(f"stage={stage}: no such stage.{nearest(str(stage), STAGES)} Stages: {', '.join(STAGES)}")
+    objective = Objective(**config["objective"])
+    require_devices(config["trainer"])
+    settle_cuda_check()
+    if config["seed"] is not None:
+        seed_everything(config["seed"], workers=True, verbose=False)
+
+    datamodule = build(config["datamodule"], "datamodule") if config.get("datamodule") else None
+    module: LightningModule = build(_filled(config["model"], datamodule, "model"), "model")
+    optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
+    ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
+    if ckpt_path is not None:
+        require_fitting(ckpt_path, module)
+
+    tracker = ObjectiveTracker(objective)
+    interrupt = SaveOnInterrupt(folder / "checkpoints" / "last.ckpt")
+    # Ours come first: the objective's error is clearer than early stopping's, and no bad loss gets past FiniteLoss.
+    callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
+    callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
+    loggers: list[Logger] = [
+        build(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node
+    ]
+    settings = {
+        "default_root_dir": str(folder),
+        "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
+        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in callbacks),
+        **config["trainer"],
+    }
+    if (profiler := settings.pop("profiler", None)) is None:
+        profiler = NoProfiler()
+    elif isinstance(profiler, Mapping):
+        profiler = build(profiler, "trainer.profiler")
+    trainer = build(settings, "trainer", callbacks=callbacks, logger=loggers or False, profiler=profiler)
+    result = Result(
+        status="failed",
+        stage=stage,
+        folder=folder,
+        objective_metric=objective.metric,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        seed=config["seed"],
+    )
+    return _Job(module, datamodule, trainer, tracker, interrupt, ckpt_path, config["test"], result)
+
+
+def _filled(node: Any, datamodule: LightningDataModule | None, where: str) -> Any:
+    """Every ``???`` of the model's config becomes the datamodule's attribute of the same name."""
+    if not isinstance(node, Mapping):
+        return node
+    filled = {}
+    for key, value in node.items():
+        if value == "???":
+            if not hasattr(datamodule, str(key)):
+                name = type(datamodule).__name__ if datamodule is not None else "datamodule=none"
+                raise ConfigError(f"{where}.{key} is ???, and {name} has no attribute {key} to take it from; set {where}.{key}=...")
+            value = getattr(datamodule, str(key))
+        filled[key] = list(value) if isinstance(value, tuple) else _filled(value, datamodule, f"{where}.{key}")
+    return filled
+
+
+@contextmanager
+def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
+    """Write ``result.json`` and the HParams entry however the run ends, and make its error one to act on."""
+    started = time.monotonic()
+    result = job.result
+    try:
+        try:
+            yield
+        except SystemExit:
+            # After Ctrl-C Lightning shuts down in order, ignores further ones, and exits with code 1.
+            if not job.interrupt.interrupted:
+                raise
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise _interrupted(job) from None
+        except NonFiniteLossError as error:
+            raise _with_last_good_checkpoint(error, job) from error
+        except (MisconfigurationException, RuntimeError) as error:
+            # Early stopping, checkpoints and schedulers each have their own words for a metric that is not there.
+            match = re.search(r"(?:monitor='|conditioned on metric `?)([^'`\s]+)", str(error))
+            if match and match.group(1) not in job.trainer.callback_metrics:
+                metric = match.group(1)
+                key = "objective.metric" if metric == job.tracker.objective.metric else "monitor"
+                raise never_logged(key, metric, job.trainer) from error
+            raise
+        result.status = "completed"
+    except BaseException as error:
+        result.status = "interrupted" if isinstance(error, RunInterrupted | KeyboardInterrupt) else "failed"
+        result.reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise
+    finally:
+        result.seconds = round(time.monotonic() - started, 3)
+        _collect(job)
+        if job.trainer.is_global_zero:
+            if result.stage == "fit":
+                for logger in tensorboards(job.trainer):
+                    log_hyperparameters(logger, hyperparameters, result)
+            result.write()
+
+
+def _fit(job: _Job) -> None:
+    job.trainer.fit(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, weights_only=True)
+    _collect(job)
+    if job.test_after_fit and not job.trainer.fast_dev_run and _has_test(job):
+        # Just written by this run, so whatever a module keeps in its checkpoint may be read back.
+        job.trainer.test(
+            job.module,
+            datamodule=job.datamodule,
+            ckpt_path=job.result.best_checkpoint,
+            weights_only=False,
+            verbose=False,
+        )
+
+
+def _validate(job: _Job) -> None:
+    job.trainer.validate(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, verbose=False, weights_only=True)
+
+
+def _test(job: _Job) -> None:
+    job.trainer.test(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, verbose=False, weights_only=True)
+
+
+def _predict(job: _Job) -> None:
+    batches = job.trainer.predict(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, weights_only=True)
+    if job.trainer.is_global_zero:
+        file = write_predictions(batches or [], job.result.folder)
+        log.info("predictions in %s", from_here(file))
+
+
+_DO = {"fit": _fit, "validate": _validate, "test": _test, "predict": _predict}
+
+
+def _has_test(job: _Job) -> bool:
+    source = job.datamodule if job.datamodule is not None else job.module
+    return is_overridden("test_step", job.module) and is_overridden("test_dataloader", source)
+
+
+def _collect(job: _Job) -> None:
+    """Bring the result up to date with the trainer."""
+    result, trainer = job.result, job.trainer
+    result.metrics |= {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if result.stage != "fit":
+        if result.objective_metric in result.metrics:
+            result.objective = result.metrics[result.objective_metric]
+        return
+    if (chosen := job.tracker.chosen) is not None:
+        result.objective, result.objective_epoch = chosen.value, chosen.epoch
+    result.epochs, result.steps = trainer.current_epoch, trainer.global_step
+    best = trainer.checkpoint_callback
+    if isinstance(best, ModelCheckpoint) and best.best_model_path:
+        result.best_checkpoint = from_here(Path(best.best_model_path))
+    if job.interrupt.file.is_file():
+        result.last_checkpoint = from_here(job.interrupt.file)
+
+
+def _interrupted(job: _Job) -> RunInterrupted:
+    file = job.interrupt.file
+    if not file.is_file():
+        return RunInterrupted("interrupted, with nothing learnt yet to keep")
+    what = "saved" if job.interrupt.saved else "the last epoch's checkpoint is"
+    return RunInterrupted(
+        f"interrupted in epoch {job.trainer.current_epoch + 1}; {what} {from_here(file)}. Go on with:\n"
+        f"{command_again(HydraConfig.get().overrides.task, ckpt_path=from_here(file))}"
+    )
+
+
+def _with_last_good_checkpoint(error: NonFiniteLossError, job: _Job) -> NonFiniteLossError:
+    file = job.interrupt.file
+    kept = f"the last good checkpoint is {from_here(file)}" if file.is_file() else "there was no checkpoint yet"
+    return NonFiniteLossError(f"{error}; {kept}.\nTry a lower optimizer.lr, or trainer.gradient_clip_val=1")

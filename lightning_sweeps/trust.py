@@ -1,0 +1,111 @@
+"""What a config may execute, and the one place where it does.
+
+A ``_target_`` in a config names Python code to call. Only what Python code (``main(trust=...)``) or the environment
+(``LIGHTNING_SWEEPS_TRUST=package_a,package_b``) allowed is called; the config itself can never widen the list.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning_sweeps.errors import ConfigError, SweepsError, UntrustedTargetError
+
+TRUST_VARIABLE = "LIGHTNING_SWEEPS_TRUST"
+
+# Narrow on purpose: constructors of this field, no package that can load or run code by name (torch.hub, torch.load).
+TRUSTED = (
+    "lightning_sweeps.callbacks.*",
+    "lightning_sweeps.datamodules.*",
+    "lightning_sweeps.folders.ClaimRunFolder",
+    "lightning_sweeps.models.*",
+    "lightning_sweeps.optimization.*",
+    "lightning.pytorch.Trainer",
+    "lightning.pytorch.trainer.trainer.Trainer",
+    "lightning.pytorch.callbacks.*",
+    "lightning.pytorch.demos.*",
+    "lightning.pytorch.loggers.*",
+    "lightning.pytorch.plugins.*",
+    "lightning.pytorch.profilers.*",
+    "lightning.pytorch.strategies.*",
+    "logging.FileHandler",
+    "logging.Formatter",
+    "logging.NullHandler",
+    "logging.StreamHandler",
+    "torch.nn.*",
+    "torch.optim.*",
+    "torchmetrics.*",
+    "torchvision.models.*",
+    "torchvision.transforms.*",
+)
+
+_trusted_by_python: tuple[str, ...] = ()
+
+
+def trust(packages: Iterable[str]) -> None:
+    """Allow configs to call what lies in these packages (or these exact dotted names), for this process."""
+    global _trusted_by_python
+    _trusted_by_python = tuple(dict.fromkeys((*_trusted_by_python, *packages)))
+
+
+def whitelist() -> list[str]:
+    """Every trusted pattern, in Hydra's form: ``package.*`` or an exact dotted name."""
+    from_environment = [name.strip() for name in os.environ.get(TRUST_VARIABLE, "").split(",")]
+    patterns = list(TRUSTED)
+    for name in (*_trusted_by_python, *from_environment):
+        if name:
+            patterns += [name] if name.endswith(".*") else [name, f"{name}.*"]
+    return patterns
+
+
+@contextmanager
+def _readable(where: str, target: str) -> Iterator[None]:
+    """Turn Hydra's instantiation errors into one that names the config key and the cause."""
+    from hydra.errors import InstantiationException
+
+    try:
+        yield
+    except SweepsError:
+        raise
+    except InstantiationException as error:
+        if isinstance(error.__cause__, SweepsError):
+            raise error.__cause__ from error
+        text = str(error)
+        if "whitelist" in text or "not allowed" in text or "blocked" in text.lower():
+            raise UntrustedTargetError(
+                f"{where}: _target_ '{_refused(text) or target}' is not trusted, so a config may not call it.\n"
+                f"Trust its package from Python, main(trust=['package']), or with {TRUST_VARIABLE}=package"
+            ) from error
+        cause = error.__cause__
+        reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
+        raise ConfigError(f"{where}: cannot build {target}: {' '.join(reason.split())}") from error
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"{where}: cannot build {target}: {reason}") from error
+
+
+def _refused(message: str) -> str | None:
+    import re
+
+    match = re.search(r"'([A-Za-z_][\w.]*\.[\w.]+)'", message)
+    return match.group(1) if match else None
+
+
+def build(config: Any, where: str, **arguments: Any) -> Any:
+    """Call the ``_target_`` of a config node with its values and these further arguments.
+
+    Args:
+        config: a mapping with ``_target_``; nested ``_target_`` nodes are built first.
+        where: the config key, for error messages.
+
+    Raises:
+        UntrustedTargetError: the target is outside the whitelist.
+        ConfigError: there is no such target, or it refused its arguments.
+    """
+    from hydra.utils import instantiate
+
+    target = str(config.get("_target_", "")) if hasattr(config, "get") else ""
+    if not target:
+        raise ConfigError(f"{where}: no _target_, so there is nothing to build. Choose an option of the group {where}")
+    with _readable(where, target):
+        return instantiate(config, **arguments, _execution_whitelist_=whitelist())
