@@ -31,9 +31,7 @@ def plain(data: Path, epochs: int, net_name: str) -> list[float]:
     datamodule.setup("fit")
     net = make_net(net_name).to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
-    tensors = {
-        stage: (split.images.to(device), split.labels.to(device)) for stage, split in datamodule.splits.items()
-    }
+    tensors = {stage: (split.images.to(device), split.labels.to(device)) for stage, split in datamodule.splits.items()}
     scale, bias = datamodule._scale.to(device), datamodule._bias.to(device)
     images, labels = tensors["train"]
     seconds = []

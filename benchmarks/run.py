@@ -19,7 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NETS = {"dense": ["model=mlp", "model.net.width=[64,128,64]"], "cnn": ["model=cnn", "model.net.width=16", "model.net.dropout=0"]}
+NETS = {
+    "dense": ["model=mlp", "model.net.width=[64,128,64]"],
+    "cnn": ["model=cnn", "model.net.width=16", "model.net.dropout=0"],
+}
 EPOCHS = {"dense": 4, "cnn": 2}
 IMPORTS = "import lightning, torchvision, os; os._exit(0)"
 # Leaves at the end of the first training step; trusted by name, as a person's own callback would be.
@@ -54,7 +57,13 @@ def ours(folder: Path, data: Path, net: str, *overrides: str) -> dict:
     """``python -m lightning_sweeps`` with everything on: metrics, logger, checkpoints, pictures, progress bar."""
     run_dir = Path(tempfile.mkdtemp(dir=folder)) / "run"
     command = [sys.executable, "-m", "lightning_sweeps", "datamodule=mnist", f"datamodule.data_dir={data}", *NETS[net]]
-    command += ["optimizer=adam", "test=false", f"trainer.max_epochs={EPOCHS[net]}", f"hydra.run.dir={run_dir}", *overrides]
+    command += [
+        "optimizer=adam",
+        "test=false",
+        f"trainer.max_epochs={EPOCHS[net]}",
+        f"hydra.run.dir={run_dir}",
+        *overrides,
+    ]
     _, peak = on_terminal(command, folder)
     header, *rows = [line.split(",") for line in (run_dir / "metrics.csv").read_text().splitlines()]
     ends = [0.0, *(float(row[header.index("seconds")]) for row in rows)]
@@ -95,7 +104,12 @@ def startup(rounds: int, folder: Path) -> None:
     environment = {"LIGHTNING_SWEEPS_TRUST": "leaving", "PYTHONPATH": str(folder)}
     commands = {
         "import lightning, torchvision": [sys.executable, "-c", IMPORTS],
-        "lightning_sweeps, first step": [sys.executable, "-m", "lightning_sweeps", "+callbacks.leave._target_=leaving.Leave"],
+        "lightning_sweeps, first step": [
+            sys.executable,
+            "-m",
+            "lightning_sweeps",
+            "+callbacks.leave._target_=leaving.Leave",
+        ],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds + 1):
@@ -112,10 +126,14 @@ def machine() -> str:
     """Hardware and versions, for the table's heading."""
     import torch
 
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), "")
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), ""
+    )
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     packages = " ".join(f"{name} {version(name)}" for name in ("torch", "lightning", "torchvision", "hydra-core"))
-    return f"{os.cpu_count()} cores of {model or platform.machine()}{gpu}; Python {platform.python_version()}, {packages}"
+    return (
+        f"{os.cpu_count()} cores of {model or platform.machine()}{gpu}; Python {platform.python_version()}, {packages}"
+    )
 
 
 def main() -> None:

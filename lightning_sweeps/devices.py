@@ -30,7 +30,9 @@ def require_devices(trainer: Mapping[str, Any]) -> None:
         )
     devices = trainer.get("devices")
     if isinstance(devices, int) and devices > there:
-        raise DeviceError(f"trainer.devices={devices}: there are {there} GPUs here. Use trainer.devices={there} or auto")
+        raise DeviceError(
+            f"trainer.devices={devices}: there are {there} GPUs here. Use trainer.devices={there} or auto"
+        )
 
 
 def settle_cuda_check() -> None:

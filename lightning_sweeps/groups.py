@@ -30,10 +30,18 @@ def find_groups(folders: Sequence[Path]) -> dict[str, dict[str, Path]]:
 
 
 def describe_option(file: Path) -> str:
-    """The option's line in ``--help``: its file's second comment (the first is the command that uses it)."""
+    """The option's line in ``--help``: its file's second comment, after the command that uses it.
+
+    Hydra's own header, ``# @package``, comes before both: Hydra reads it only there.
+    """
+    comments = []
     with file.open(encoding="utf-8") as lines:
-        comments = [line[1:].strip() for line in (next(lines, ""), next(lines, "")) if line.startswith("#")]
-    return comments[1] if len(comments) > 1 and not comments[1].startswith("@") else ""
+        for line in lines:
+            if not line.startswith("#"):
+                break
+            if not line.startswith("# @"):
+                comments.append(line[1:].strip())
+    return comments[1] if len(comments) > 1 else ""
 
 
 def describe_groups(folders: Sequence[Path]) -> str:

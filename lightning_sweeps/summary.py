@@ -15,11 +15,12 @@ def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any,
     for group in (*GROUPS, "trainer"):
         node = config.get(group) or {}
         if group == "trainer":
-            node = {name: node[name] for name in _TRAINER if name in node and node[name] not in (None, -1, False)}
+            node = {key: node[key] for key in _TRAINER if key in node and node[key] not in (None, -1, False)}
         values = "  ".join(f"{key}={value}" for key, value in _leaves(node))
         if group == "model":
             values += f"  ({parameters:,} parameters)"
-        lines.append(f"{group:<11} {choices.get(group) or 'none':<14} {values}".rstrip())
+        name = choices.get(group) or str(node.get("_target_", "none")).rpartition(".")[2]
+        lines.append(f"{group:<11} {name:<14} {values}".rstrip())
     for group in ("callbacks", "logger"):
         lines.append(f"{group:<11} {', '.join(config.get(group) or {}) or 'none'}")
     objective = config.get("objective") or {}
@@ -28,7 +29,9 @@ def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any,
     lines.append(f"{'seed':<11} {config.get('seed')}")
     lines.append(f"{'folder':<11} {folder}")
     branches = ["├─ "] * (len(lines) - 1) + ["└─ "]
-    return "\n".join([f"stage {config.get('stage')}", *(branch + line for branch, line in zip(branches, lines, strict=True))])
+    return "\n".join(
+        [f"stage {config.get('stage')}", *(branch + line for branch, line in zip(branches, lines, strict=True))]
+    )
 
 
 def _leaves(node: Mapping[str, Any]) -> list[tuple[str, Any]]:

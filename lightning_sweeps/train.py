@@ -139,7 +139,9 @@ def _filled(node: Any, datamodule: LightningDataModule | None, where: str) -> An
         if value == "???":
             if not hasattr(datamodule, str(key)):
                 name = type(datamodule).__name__ if datamodule is not None else "datamodule=none"
-                raise ConfigError(f"{where}.{key} is ???, and {name} has no attribute {key} to take it from; set {where}.{key}=...")
+                raise ConfigError(
+                    f"{where}.{key} is ???, and {name} has no attribute {key} to take it from; set {where}.{key}=..."
+                )
             value = getattr(datamodule, str(key))
         filled[key] = list(value) if isinstance(value, tuple) else _filled(value, datamodule, f"{where}.{key}")
     return filled
@@ -199,7 +201,9 @@ def _fit(job: _Job) -> None:
 
 
 def _validate(job: _Job) -> None:
-    job.trainer.validate(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, verbose=False, weights_only=True)
+    job.trainer.validate(
+        job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, verbose=False, weights_only=True
+    )
 
 
 def _test(job: _Job) -> None:

@@ -66,7 +66,13 @@ class Progress(QuietCallback, ProgressBar):
     def _open(self, trainer: Trainer) -> None:
         if self._bar is not None or not trainer.is_global_zero or not sys.stdout.isatty():
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress as RichProgress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress as RichProgress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         # auto_refresh would be a thread that competes with training for the interpreter.
         self._bar = RichProgress(
