@@ -1,7 +1,13 @@
-"""The loop by hand: the limit that one run is measured against."""
+"""The loop by hand: the limit that one run is measured against.
 
+``python plain.py DATA EPOCHS NET`` runs it alone and prints its peak memory in MiB.
+"""
+
+import json
 import os
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +26,7 @@ def make_net(name: str) -> torch.nn.Module:
 
 
 class PlainLoop:
-    """Train and validate by hand over the tensors of a set-up datamodule, with the optimizer of the run and nothing else."""
+    """Train and validate by hand over a datamodule's tensors, with the run's net and optimizer and nothing else."""
 
     def __init__(self, datamodule: Any, net_name: str, device: torch.device) -> None:
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # set by importing lightning, slows every Adam step
@@ -76,9 +82,6 @@ class PlainEpochs(Callback):
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._note(trainer)
-        import json
-        from pathlib import Path
-
         Path(self.file).write_text(json.dumps({"plain": self.plain, "ours": self.ours}))
 
     def _note(self, trainer: Any) -> None:
@@ -86,3 +89,35 @@ class PlainEpochs(Callback):
             if self.loop.device.type == "cuda":
                 torch.cuda.synchronize()
             self.ours.append(time.perf_counter() - self.started)
+
+
+def peak_memory() -> float:
+    """This process's own peak, in MiB; ``ru_maxrss`` begins with the parent's."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+class PeakMemory(Callback):
+    """Notes the peak memory of a run."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        Path(self.file).write_text(str(peak_memory()))
+
+
+def main(data: str, epochs: int, net: str) -> None:
+    """Run the loop alone."""
+    from lightning_sweeps.datamodules import MNIST
+
+    datamodule = MNIST(data, batch_size=BATCH_SIZE)
+    datamodule.setup("fit")
+    loop = PlainLoop(datamodule, net, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    for _ in range(epochs):
+        loop.epoch()
+    sys.stdout.write(f"{peak_memory()}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

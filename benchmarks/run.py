@@ -1,7 +1,6 @@
-"""Speed of one run, as ratios within one sitting: ``python benchmarks/run.py [--rounds 3]``.
+"""Speed of one run, as ratios within one sitting: ``python benchmarks/run.py [--rounds 3] [--only dense]``.
 
-The rows of a table are measured in turn, round by round, so that a slow minute of the machine hits all of them; the
-figures are medians over the rounds.
+What is compared takes turns, so that a slow minute of the machine hits both; the figures are medians.
 """
 
 import argparse
@@ -9,7 +8,6 @@ import json
 import os
 import platform
 import pty
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,14 +17,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PACKAGES = ("torch", "lightning", "torchvision", "hydra-core")
 NETS = {
     "dense": ["model=mlp", "model.net.width=[64,128,64]"],
-    "cnn": ["model=cnn", "model.net.width=16", "model.net.dropout=0"],
+    "cnn": ["model=cnn", "model.net.width=8", "model.net.dropout=0"],
 }
-EPOCHS = {"dense": 4, "cnn": 2}
+EPOCHS = {"dense": 8, "cnn": 3}
 IMPORTS = "import lightning, torchvision, os; os._exit(0)"
-# Leaves at the end of the first training step; trusted by name, as a person's own callback would be.
-FIRST_STEP = """
+# Leaves at the end of the first training step.
+LEAVING = """
 import os
 from lightning.pytorch import Callback
 class Leave(Callback):
@@ -34,126 +33,141 @@ class Leave(Callback):
 """
 
 
-def on_terminal(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> tuple[float, float]:
-    """Run a command with a terminal for its output, as a person does; its seconds and peak memory in MiB."""
+def on_terminal(command: list[str], folder: Path, **environment: str) -> float:
+    """Run a command with a terminal for its output, as a person does; its seconds."""
     started = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        os.execvpe(command[0], command, {**os.environ, **(environment or {})})
+        os.execvpe(command[0], command, {**os.environ, **environment})
+    shown = b""
     try:
-        while os.read(terminal, 65536):
-            pass
+        while chunk := os.read(terminal, 65536):
+            shown = (shown + chunk)[-2000:]
     except OSError:
         pass  # the terminal closes with the process
-    _, status, usage = os.wait4(pid, 0)
+    _, status = os.waitpid(pid, 0)
     os.close(terminal)
     if status:
-        sys.exit(f"failed: {' '.join(command)} (in {folder})")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+        sys.exit(f"failed: {' '.join(command)}\n{shown.decode(errors='replace')}")
+    return time.perf_counter() - started
 
 
-def ours(folder: Path, data: Path, net: str, *overrides: str) -> dict:
+def run_ours(folder: Path, net: str, *overrides: str) -> None:
     """``python -m lightning_sweeps`` with everything on: metrics, logger, checkpoints, pictures, progress bar."""
-    run_dir = Path(tempfile.mkdtemp(dir=folder)) / "run"
-    command = [sys.executable, "-m", "lightning_sweeps", "datamodule=mnist", f"datamodule.data_dir={data}", *NETS[net]]
-    command += [
-        "optimizer=adam",
-        "test=false",
-        f"trainer.max_epochs={EPOCHS[net]}",
-        f"hydra.run.dir={run_dir}",
-        *overrides,
-    ]
-    _, peak = on_terminal(command, folder)
-    header, *rows = [line.split(",") for line in (run_dir / "metrics.csv").read_text().splitlines()]
-    ends = [0.0, *(float(row[header.index("seconds")]) for row in rows)]
-    return {"seconds": [later - earlier for earlier, later in zip(ends, ends[1:], strict=False)], "peak_mib": peak}
+    command = [sys.executable, "-m", "lightning_sweeps", "datamodule=mnist", "optimizer=adam", "test=false"]
+    on_terminal(
+        [*command, *NETS[net], f"trainer.max_epochs={EPOCHS[net]}", *overrides],
+        folder,
+        LIGHTNING_SWEEPS_TRUST="plain",
+        PYTHONPATH=str(HERE),
+    )
 
 
-def other(name: str, folder: Path, data: Path, net: str) -> dict:
-    """A loop of ``loops.py``."""
-    command = [sys.executable, str(HERE / "loops.py"), name, str(data), str(EPOCHS[net]), net]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def throughput(net: str, names: list[str], rounds: int, folder: Path, data: Path) -> None:
-    """Images per second of the epochs after the first, and peak memory."""
-    epochs: dict[str, list[float]] = {name: [] for name in names}
-    peaks: dict[str, list[float]] = {name: [] for name in names}
+def throughput(net: str, rounds: int, folder: Path, *overrides: str) -> float:
+    """Epochs of a run against epochs by hand in the same process; images per second of ours."""
+    file = folder / "seconds.json"
+    ratios, ours, plain = [], [], []
     for _ in range(rounds):
-        for name in names:
-            measured = ours(folder, data, net) if name == "lightning_sweeps" else other(name, folder, data, net)
-            epochs[name] += measured["seconds"][1:]
-            peaks[name].append(measured["peak_mib"])
-    seconds = {name: statistics.median(values) for name, values in epochs.items()}
-    memory = {name: statistics.median(values) for name, values in peaks.items()}
-    print(f"\n{net} net, batch 128, 55,000 images, median of {len(epochs[names[0]])} epochs in {rounds} processes\n")
-    print("| how | images/s | of the plain loop | peak memory | of the plain loop |")
-    print("|---|---|---|---|---|")
-    for name in names:
-        print(
-            f"| {name} | {55_000 / seconds[name]:,.0f} | {seconds['plain'] / seconds[name]:.2f} "
-            f"| {memory[name]:,.0f} MiB | {memory[name] / memory['plain']:.2f} |"
-        )
+        callback = f"+callbacks.plain={{_target_: plain.PlainEpochs, net: {net}, file: {file}}}"
+        run_ours(folder, net, callback, *overrides)
+        measured = json.loads(file.read_text())
+        ours += measured["ours"][1:]
+        plain += measured["plain"][1:]
+    ratios = [a / b for a, b in zip(plain, ours, strict=True)]
+    quarter = statistics.quantiles(ratios, n=4)
+    name = " ".join([net, *overrides])
+    print(
+        f"| {name} | {55_000 / statistics.median(plain):,.0f} | {55_000 / statistics.median(ours):,.0f} "
+        f"| {statistics.median(ratios):.2f} ({quarter[0]:.2f} to {quarter[2]:.2f}) | {len(ratios)} |",
+        flush=True,
+    )
+    return 55_000 / statistics.median(ours)
+
+
+def memory(net: str, folder: Path) -> None:
+    """Peak memory of a whole run and of the loop alone."""
+    file = folder / "peak"
+    run_ours(folder, net, f"+callbacks.peak={{_target_: plain.PeakMemory, file: {file}}}")
+    ours = float(file.read_text())
+    command = [sys.executable, str(HERE / "plain.py"), "data", "2", net]
+    plain = float(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+    print(f"\npeak memory, {net}: by hand {plain:,.0f} MiB, lightning_sweeps {ours:,.0f} MiB, ratio {ours / plain:.2f}")
+
+
+def tutorial(folder: Path, rounds: int, ours: float) -> None:
+    """The same net as a tutorial trains it."""
+    seconds = []
+    for _ in range(rounds):
+        command = [sys.executable, str(HERE / "tutorial.py"), "data", "2"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        seconds.append(json.loads(done.stdout.splitlines()[-1])[-1])
+    theirs = 55_000 / statistics.median(seconds)
+    print(f"\nDataLoader and ToTensor per image: {theirs:,.0f} images/s; ours is {ours / theirs:.1f} times that")
 
 
 def startup(rounds: int, folder: Path) -> None:
     """From the command to the end of the first training step, against importing the libraries alone."""
-    (folder / "leaving.py").write_text(FIRST_STEP)
-    environment = {"LIGHTNING_SWEEPS_TRUST": "leaving", "PYTHONPATH": str(folder)}
+    (folder / "leaving.py").write_text(LEAVING)
     commands = {
         "import lightning, torchvision": [sys.executable, "-c", IMPORTS],
-        "lightning_sweeps, first step": [
-            sys.executable,
-            "-m",
-            "lightning_sweeps",
+        "lightning_sweeps to the end of the first training step": [
+            *(sys.executable, "-m", "lightning_sweeps"),
             "+callbacks.leave._target_=leaving.Leave",
         ],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds + 1):
         for name, command in commands.items():
-            seconds[name].append(on_terminal(command, folder, environment)[0])
-    medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}  # the first fills the caches
-    base = medians["import lightning, torchvision"]
-    print(f"\nstart, median of {rounds}\n\n| what | seconds | ratio |\n|---|---|---|")
-    for name, value in medians.items():
-        print(f"| {name} | {value:.2f} | {value / base:.2f} |")
+            taken = on_terminal(command, folder, LIGHTNING_SWEEPS_TRUST="leaving", PYTHONPATH=str(folder))
+            seconds[name].append(taken)
+    base, run = ([*values[1:]] for values in seconds.values())  # the first round fills the caches
+    ratios = [b / a for a, b in zip(base, run, strict=True)]
+    print(f"\n| start, median of {rounds} | seconds |\n|---|---|")
+    for name, values in zip(commands, (base, run), strict=True):
+        print(f"| {name} | {statistics.median(values):.2f} |")
+    print(f"\nratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
 
 
 def machine() -> str:
     """Hardware and versions, for the table's heading."""
-    import torch
-
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")), ""
-    )
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    packages = " ".join(f"{name} {version(name)}" for name in ("torch", "lightning", "torchvision", "hydra-core"))
-    return (
-        f"{os.cpu_count()} cores of {model or platform.machine()}{gpu}; Python {platform.python_version()}, {packages}"
-    )
+    models = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    question = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
+    gpu = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True).stdout.strip()
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    cpu = models[0] if models else platform.machine()
+    return f"{os.cpu_count()} cores of {cpu}, {gpu}; Python {platform.python_version()}, {packages}"
 
 
 def main() -> None:
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["dense", "cnn", "startup"])
+    parser.add_argument("--only", choices=["startup", "dense", "cnn", "bf16"])
     arguments = parser.parse_args()
-    sys.path.insert(0, str(HERE))
-    from mnist_files import write_mnist
-
+    wanted = {arguments.only} if arguments.only else {"startup", "dense", "cnn"}
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_mnist(folder / "data")
-        if arguments.only in (None, "startup"):
+        # In a process of its own: the arrays must not count as this one's memory.
+        write = "from mnist_files import *; write_mnist(Path('data'))"
+        subprocess.run(
+            [sys.executable, "-c", write], cwd=folder, env={**os.environ, "PYTHONPATH": str(HERE)}, check=True
+        )
+        if "startup" in wanted:
             startup(arguments.rounds + 2, folder)
-        if arguments.only in (None, "dense"):
-            throughput("dense", ["plain", "lightning_sweeps", "tutorial"], arguments.rounds, folder, folder / "data")
-        if arguments.only in (None, "cnn"):
-            throughput("cnn", ["plain", "lightning_sweeps"], arguments.rounds, folder, folder / "data")
+        print("\n| batch 128, 55,000 images | by hand, images/s | ours, images/s | ratio (quartiles) | epochs |")
+        print("|---|---|---|---|---|")
+        if "bf16" in wanted:
+            throughput("cnn", arguments.rounds, folder, "trainer.precision=bf16-mixed")
+        if "cnn" in wanted:
+            throughput("cnn", arguments.rounds, folder)
+        if "dense" in wanted:
+            ours = throughput("dense", arguments.rounds, folder)
+            tutorial(folder, arguments.rounds, ours)
+            memory("dense", folder)
 
 
 if __name__ == "__main__":

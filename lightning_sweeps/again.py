@@ -39,6 +39,6 @@ def _program() -> list[str]:
 
 def from_here(path: Path) -> str:
     """The path as one would type it: relative where it lies below the working folder."""
-    absolute = os.path.abspath(path)
+    absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
     relative = os.path.relpath(absolute)
     return absolute if relative.startswith("..") else relative

@@ -45,23 +45,23 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
             command(_run)()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (Exception, _RunFailed) as failure:
-        error = failure.__cause__ if isinstance(failure, _RunFailed) else failure
-        assert error is not None
+    except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
+        error = failure.error if isinstance(failure, _RunFailed) else failure
         if wants_traceback:
             raise error from None
         sys.stdout.flush()
         message, code = explain(error, folders, failure.log_file if isinstance(failure, _RunFailed) else None)
         # Of the processes of a distributed run only the first speaks.
         if os.environ.get("LOCAL_RANK", "0") == "0":
-            print(message, file=sys.stderr)
+            sys.stderr.write(f"{message}\n")
         sys.exit(code)
 
 
 class _RunFailed(BaseException):
-    """Carries a run's exception, its cause, past Hydra, which would print a line of its own about an ``Exception``."""
+    """Carries a run's exception past Hydra, which would print a line of its own about an ``Exception``."""
 
-    def __init__(self, log_file: Path) -> None:
+    def __init__(self, error: Exception, log_file: Path) -> None:
+        self.error = error
         self.log_file = log_file
 
 
@@ -77,7 +77,7 @@ def _run(config: DictConfig) -> float | None:
             if HydraConfig.get().mode is RunMode.MULTIRUN:
                 raise
             hydra_config = HydraConfig.get()
-            raise _RunFailed(Path(hydra_config.runtime.output_dir, f"{hydra_config.job.name}.log")) from error
+            raise _RunFailed(error, Path(hydra_config.runtime.output_dir, f"{hydra_config.job.name}.log")) from error
 
 
 # Hydra finds the caller by the task's module; the command's name in its messages and folders is the package's.

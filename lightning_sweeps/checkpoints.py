@@ -39,7 +39,8 @@ def require_fitting(path: Path, module: LightningModule) -> None:
     found = [f"{what}: {_shortened(keys)}" for what, keys in differences.items() if keys]
     if found:
         raise CheckpointError(
-            f"ckpt_path={path} is of another model; {'; '.join(found)}.\nCompose the model it was saved from{_overrides(path)}"
+            f"ckpt_path={path} is of another model; {'; '.join(found)}.\n"
+            f"Compose the model it was saved from{_overrides(path)}"
         )
 
 

@@ -1,11 +1,11 @@
 """The errors that a person can act on.
 
 Each message says, in one or two lines, what was wrong, where, and what to type instead. ``explain`` prints them
-without a traceback; everything that is not one of these is a bug, ours or the user's, and its traceback goes to the log.
+without a traceback. Everything else is a bug, ours or the user's, and its traceback goes to the log.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Iterable
 
 
 class SweepsError(Exception):
@@ -44,7 +44,7 @@ class NonFiniteLossError(SweepsError):
     """The loss became NaN or infinite."""
 
 
-class RunInterrupted(SweepsError):
+class RunInterruptedError(SweepsError):
     """Ctrl-C. The message says how to go on."""
 
 

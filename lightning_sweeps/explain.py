@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_sweeps.errors import RunInterrupted, SweepsError, nearest
+from lightning_sweeps.errors import RunInterruptedError, SweepsError, nearest
 from lightning_sweeps.folders import unwritable
 from lightning_sweeps.groups import find_groups
 
@@ -19,7 +19,7 @@ def explain(error: BaseException, folders: Sequence[Path], log_file: Path | None
         folders: the config folders, to name the nearest group or option.
         log_file: where the traceback is.
     """
-    if isinstance(error, RunInterrupted):
+    if isinstance(error, RunInterruptedError):
         return str(error), 130
     return f"error: {_message(error, folders, log_file)}", 1
 
@@ -37,7 +37,7 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
         return str(unwritable(Path(error.filename), error.strerror or str(error)))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return str(unwritable(Path("outputs"), error.strerror))
+        return str(unwritable(Path("outputs"), error.strerror or "disk full"))
     traceback = f"The traceback is in {log_file}" if log_file else "Set HYDRA_FULL_ERROR=1 to see the traceback"
     return f"{type(error).__name__}: {_first_line(error)}\n{traceback}"
 
@@ -66,7 +66,10 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:
     if match := re.search(r"Could not (?:override|delete).*? '([^']+)'", text):
         return _unknown_key(match.group(1), error, groups)
     if "mismatched input" in text or "LexerNoViableAlt" in text or "no viable alternative" in text:
-        return f"{_first_line(error)}\nOverrides are key=value; put values with blanks, commas or '=' in quotes: 'key=\"a b\"'"
+        return (
+            f"{_first_line(error)}\n"
+            "Overrides are key=value; put values with blanks, commas or '=' in quotes: 'key=\"a b\"'"
+        )
     return _first_line(error)
 
 

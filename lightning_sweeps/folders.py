@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def claim(folder: Path) -> Path:
-    """Create the folder, or the next free one of ``folder-2``, ``folder-3``, ...; creation is the claim, so no two get one.
+    """Create the folder, or the next free one of ``folder-2``, ``folder-3``, ...
+
+    Creating it is the claim, so no two processes get the same one.
 
     Raises:
         FolderError: it cannot be created (read-only, disk full, a file in the way).
@@ -25,9 +27,9 @@ def claim(folder: Path) -> Path:
         try:
             candidate.parent.mkdir(parents=True, exist_ok=True)
             candidate.mkdir()
-        except FileExistsError:
+        except FileExistsError as error:
             if not candidate.is_dir():
-                raise unwritable(candidate, "a file of that name is in the way") from None
+                raise unwritable(candidate, f"{error.filename} is a file") from error
             number += 1
         except OSError as error:
             raise unwritable(candidate, error.strerror or str(error)) from error
@@ -48,7 +50,7 @@ def write_atomically(file: Path, text: str) -> None:
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, file)
+        temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -70,6 +70,6 @@ def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | 
     for name, value in metrics.items():
         writer.add_scalar(name, value, global_step=result.steps)
     # Not writer.add_hparams: it opens a second event folder, which TensorBoard takes for a second run.
-    for summary in hparams(flat, metrics):
-        writer._get_file_writer().add_summary(summary)
+    for summary in hparams(flat, metrics):  # type: ignore[no-untyped-call]
+        writer._get_file_writer().add_summary(summary)  # noqa: SLF001
     writer.flush()

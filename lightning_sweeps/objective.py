@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
@@ -51,7 +52,8 @@ class ObjectiveTracker(QuietCallback):
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.observations: list[Observation] = []
-        self._seen_at_step = -1
+        self._logged_in_validation = False
+        self._before_validation: Tensor | None = None
         self._epochs_started = 0  # by this run: one that goes on from a checkpoint begins in a later epoch
 
     @property
@@ -73,27 +75,35 @@ class ObjectiveTracker(QuietCallback):
         if metric is not None and metric.startswith("val") and trainer.callback_metrics:
             self._require(metric, trainer)
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._before_validation = self._current(trainer)
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.sanity_checking:
+        # A metric of training is still there from the epoch before, as the same tensor.
+        if not trainer.sanity_checking and self._current(trainer) is not self._before_validation:
+            self._logged_in_validation = True
             self._observe(trainer, trainer.current_epoch)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._observe(trainer, trainer.current_epoch - 1)
+        if self._epochs_started and not self._logged_in_validation:
+            self._observe(trainer, trainer.current_epoch - 1)
         # One epoch more than validation needs: going on within an epoch, the first may be a mere rest of one.
         if self._epochs_started > (trainer.check_val_every_n_epoch or 1):
             self._require(self.objective.metric, trainer)
         self._epochs_started += 1
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._observe(trainer, trainer.current_epoch - 1)
-        if not trainer.fast_dev_run and not self.observations:
+        if not self._logged_in_validation:
+            self._observe(trainer, trainer.current_epoch - 1)
+        if not trainer.fast_dev_run and not self.observations:  # type: ignore[attr-defined]
             self._require(self.objective.metric, trainer)
 
+    def _current(self, trainer: Trainer) -> Tensor | None:
+        return trainer.callback_metrics.get(self.objective.metric) if self.objective.metric else None
+
     def _observe(self, trainer: Trainer, epoch: int) -> None:
-        metric = self.objective.metric
-        if metric in trainer.callback_metrics and trainer.global_step != self._seen_at_step:
-            self._seen_at_step = trainer.global_step
-            self.observations.append(Observation(epoch, float(trainer.callback_metrics[metric])))
+        if (value := self._current(trainer)) is not None:
+            self.observations.append(Observation(epoch, float(value)))
 
     def _require(self, metric: str | None, trainer: Trainer) -> None:
         if metric is not None and metric not in trainer.callback_metrics and not self.observations:

@@ -49,7 +49,8 @@ def make_optimizer(module: LightningModule, config: Mapping[str, Any]) -> Optimi
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if "fused" in settings and settings["fused"] is None:
         settings["fused"] = _can_fuse(module, parameters)
-    return build(settings, "optimizer", params=parameters)
+    optimizer: Optimizer = build(settings, "optimizer", params=parameters)
+    return optimizer
 
 
 def _can_fuse(module: LightningModule, parameters: list[torch.nn.Parameter]) -> bool:

@@ -21,8 +21,7 @@ def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any,
             values += f"  ({parameters:,} parameters)"
         name = choices.get(group) or str(node.get("_target_", "none")).rpartition(".")[2]
         lines.append(f"{group:<11} {name:<14} {values}".rstrip())
-    for group in ("callbacks", "logger"):
-        lines.append(f"{group:<11} {', '.join(config.get(group) or {}) or 'none'}")
+    lines += [f"{group:<11} {', '.join(config.get(group) or {}) or 'none'}" for group in ("callbacks", "logger")]
     objective = config.get("objective") or {}
     if objective.get("metric"):
         lines.append(f"{'objective':<11} {objective['take']} {objective['metric']} ({objective['mode']})")

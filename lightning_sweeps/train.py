@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,7 +24,7 @@ from lightning_sweeps.callbacks import FiniteLoss, History, SaveOnInterrupt
 from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.checkpoints import require_fitting
 from lightning_sweeps.devices import require_devices, settle_cuda_check
-from lightning_sweeps.errors import ConfigError, NonFiniteLossError, RunInterrupted, nearest
+from lightning_sweeps.errors import ConfigError, NonFiniteLossError, RunInterruptedError, nearest
 from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters
 from lightning_sweeps.no_profiler import NoProfiler
 from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
@@ -108,6 +108,8 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     loggers: list[Logger] = [
         build(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node
     ]
+    if not loggers:  # Lightning refuses a monitor that has nowhere to log to
+        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     settings = {
         "default_root_dir": str(folder),
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
@@ -136,14 +138,15 @@ def _filled(node: Any, datamodule: LightningDataModule | None, where: str) -> An
         return node
     filled = {}
     for key, value in node.items():
-        if value == "???":
-            if not hasattr(datamodule, str(key)):
-                name = type(datamodule).__name__ if datamodule is not None else "datamodule=none"
-                raise ConfigError(
-                    f"{where}.{key} is ???, and {name} has no attribute {key} to take it from; set {where}.{key}=..."
-                )
-            value = getattr(datamodule, str(key))
-        filled[key] = list(value) if isinstance(value, tuple) else _filled(value, datamodule, f"{where}.{key}")
+        name = f"{where}.{key}"
+        if value != "???":
+            filled[key] = _filled(value, datamodule, name)
+        elif hasattr(datamodule, str(key)):
+            given = getattr(datamodule, str(key))
+            filled[key] = list(given) if isinstance(given, tuple) else given
+        else:
+            source = type(datamodule).__name__ if datamodule is not None else "the missing datamodule"
+            raise ConfigError(f"{name} is ???, and {source} has no attribute {key} to take it from; set {name}=...")
     return filled
 
 
@@ -173,7 +176,7 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
             raise
         result.status = "completed"
     except BaseException as error:
-        result.status = "interrupted" if isinstance(error, RunInterrupted | KeyboardInterrupt) else "failed"
+        result.status = "interrupted" if isinstance(error, RunInterruptedError | KeyboardInterrupt) else "failed"
         result.reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise
     finally:
@@ -189,7 +192,7 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
 def _fit(job: _Job) -> None:
     job.trainer.fit(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, weights_only=True)
     _collect(job)
-    if job.test_after_fit and not job.trainer.fast_dev_run and _has_test(job):
+    if job.test_after_fit and _has_test(job):
         # Just written by this run, so whatever a module keeps in its checkpoint may be read back.
         job.trainer.test(
             job.module,
@@ -221,6 +224,8 @@ _DO = {"fit": _fit, "validate": _validate, "test": _test, "predict": _predict}
 
 
 def _has_test(job: _Job) -> bool:
+    if job.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return False
     source = job.datamodule if job.datamodule is not None else job.module
     return is_overridden("test_step", job.module) and is_overridden("test_dataloader", source)
 
@@ -243,12 +248,12 @@ def _collect(job: _Job) -> None:
         result.last_checkpoint = from_here(job.interrupt.file)
 
 
-def _interrupted(job: _Job) -> RunInterrupted:
+def _interrupted(job: _Job) -> RunInterruptedError:
     file = job.interrupt.file
     if not file.is_file():
-        return RunInterrupted("interrupted, with nothing learnt yet to keep")
+        return RunInterruptedError("interrupted, with nothing learnt yet to keep")
     what = "saved" if job.interrupt.saved else "the last epoch's checkpoint is"
-    return RunInterrupted(
+    return RunInterruptedError(
         f"interrupted in epoch {job.trainer.current_epoch + 1}; {what} {from_here(file)}. Go on with:\n"
         f"{command_again(HydraConfig.get().overrides.task, ckpt_path=from_here(file))}"
     )

@@ -39,13 +39,12 @@ TRUSTED = (
     "torchvision.transforms.*",
 )
 
-_trusted_by_python: tuple[str, ...] = ()
+_trusted_by_python: list[str] = []
 
 
 def trust(packages: Iterable[str]) -> None:
     """Allow configs to call what lies in these packages (or these exact dotted names), for this process."""
-    global _trusted_by_python
-    _trusted_by_python = tuple(dict.fromkeys((*_trusted_by_python, *packages)))
+    _trusted_by_python.extend(package for package in packages if package not in _trusted_by_python)
 
 
 def whitelist() -> list[str]:

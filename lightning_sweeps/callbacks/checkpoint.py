@@ -9,8 +9,8 @@ from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError
 
 
-class EpochCheckpoint(QuietCallback, ModelCheckpoint):
-    """``ModelCheckpoint`` for whole epochs: it saves after an epoch or a validation, not every so many steps or minutes.
+class EpochCheckpoint(QuietCallback, ModelCheckpoint):  # type: ignore[misc]
+    """``ModelCheckpoint`` for whole epochs: it saves after an epoch or a validation, not every so many steps.
 
     ``lightning.pytorch.callbacks.ModelCheckpoint`` does those, and may be named in its place.
     """
@@ -23,9 +23,14 @@ class EpochCheckpoint(QuietCallback, ModelCheckpoint):
                 "callbacks.<name>._target_=lightning.pytorch.callbacks.ModelCheckpoint"
             )
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # A run that goes on from another run's checkpoint, in a folder of its own, has a best epoch of its own.
+        if state_dict.get("dirpath") == self.dirpath:
+            super().load_state_dict(state_dict)
+
     # Lightning asks for it at every hook; making it takes longer than most hooks.
     @cached_property
-    def state_key(self) -> str:  # type: ignore[override]
+    def state_key(self) -> str:
         return self._generate_state_key(
             monitor=self.monitor,
             mode=self.mode,

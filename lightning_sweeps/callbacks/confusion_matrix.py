@@ -7,9 +7,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.callbacks.pictures import show, tensorboards
-
+from lightning_sweeps.callbacks.quiet import QuietCallback
 
 # With epochs of a second, a picture for each would take part of that second, and nobody could look at them all.
 SECONDS_BETWEEN_PICTURES = 10
@@ -64,7 +63,14 @@ class ConfusionMatrix(QuietCallback):
 
             predicted, labels = (torch.cat(parts) for parts in zip(*counted, strict=True))
             matrix = multiclass_confusion_matrix(predicted, labels, self._classes).cpu()
-            show(trainer, tag, draw_matrix(matrix, getattr(trainer.datamodule, "class_names", None)))
+            show(
+                trainer,
+                tag,
+                draw_matrix(
+                    matrix,
+                    getattr(trainer.datamodule, "class_names", None),  # type: ignore[attr-defined]
+                ),
+            )
 
 
 def draw_matrix(matrix: Tensor, class_names: Any = None) -> Tensor:

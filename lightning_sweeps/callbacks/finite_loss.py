@@ -23,7 +23,7 @@ class FiniteLoss(QuietCallback):
     def __init__(self) -> None:
         self._unread: list[tuple[int, Tensor]] = []
 
-    def on_train_batch_end(
+    def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs

@@ -20,6 +20,7 @@ class SaveOnInterrupt(QuietCallback):
             return
         self.interrupted = True
         # Distributed, saving is a collective operation, and the other processes may be gone: the last epoch's stands.
-        if trainer.training and trainer.global_step and not trainer.fast_dev_run and trainer.world_size == 1:
+        keep = trainer.training and trainer.global_step and not trainer.fast_dev_run  # type: ignore[attr-defined]
+        if keep and trainer.world_size == 1:
             trainer.save_checkpoint(self.file)
             self.saved = True

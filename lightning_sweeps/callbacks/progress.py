@@ -45,7 +45,7 @@ class Progress(QuietCallback, ProgressBar):
                 total=total if total != float("inf") else None,
             )
 
-    def on_train_batch_end(
+    def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._bar is None or (now := time.monotonic()) < self._next_draw:
@@ -69,9 +69,11 @@ class Progress(QuietCallback, ProgressBar):
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
-            Progress as RichProgress,
             TextColumn,
             TimeRemainingColumn,
+        )
+        from rich.progress import (
+            Progress as RichProgress,
         )
 
         # auto_refresh would be a thread that competes with training for the interpreter.

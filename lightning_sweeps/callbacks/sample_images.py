@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.callbacks.pictures import show, tensorboards
+from lightning_sweeps.callbacks.quiet import QuietCallback
 
 
 class SampleImages(QuietCallback):
@@ -20,7 +20,9 @@ class SampleImages(QuietCallback):
     def __init__(self, num_images: int = 32) -> None:
         self.num_images = num_images
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         if batch_idx or trainer.current_epoch or not tensorboards(trainer):
             return
         images = batch[0] if isinstance(batch, list | tuple) and batch else batch

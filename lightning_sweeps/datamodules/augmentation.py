@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 
-class RandomShift(v2.Transform):
+class RandomShift(v2.Transform):  # type: ignore[misc]
     """Shift each image by up to ``pixels`` in each direction, filling with zeros.
 
     A random crop of the zero-padded image is the same thing, so ``crop`` and ``shift`` differ in name and use only.
@@ -37,7 +37,7 @@ class RandomShift(v2.Transform):
         return padded[samples, channels, rows, columns]
 
 
-class RandomFlip(v2.Transform):
+class RandomFlip(v2.Transform):  # type: ignore[misc]
     """Mirror each image left-right with probability 1/2. Shapes: (N, C, H, W) -> (N, C, H, W)."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:

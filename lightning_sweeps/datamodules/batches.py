@@ -1,6 +1,7 @@
 """Batches as slices of tensors that are already in memory: no per-image Python, no worker processes."""
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any
 
 import torch
@@ -57,9 +58,8 @@ class Batches:
         samples = len(self.tensors[0])
         if not self.shuffle:
             # The largest share decides, so that no process of a distributed evaluation runs out of batches first.
-            return -(-(-(-samples // self.world_size)) // self.batch_size)
-        share = samples // self.world_size
-        full, rest = divmod(share, self.batch_size)
+            return ceil(ceil(samples / self.world_size) / self.batch_size)
+        full, rest = divmod(samples // self.world_size, self.batch_size)
         return full + (rest > 1 or (rest == 1 and full == 0))
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -74,7 +74,10 @@ class Batches:
         generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self._epoch)
         order = torch.randperm(samples, generator=generator).to(self.tensors[0].device)
         share = samples // self.world_size
-        return order[: share * self.world_size][self.rank :: self.world_size].split(self.batch_size)
+        parts: tuple[Tensor, ...] = order[: share * self.world_size][self.rank :: self.world_size].split(
+            self.batch_size
+        )  # type: ignore[no-untyped-call]
+        return parts
 
     def _in_order(self) -> Any:
         samples = len(self.tensors[0])

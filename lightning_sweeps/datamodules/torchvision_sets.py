@@ -74,7 +74,7 @@ class TorchvisionSet(ImageDataModule):
 def _as_tensors(dataset: Any) -> tuple[Tensor, Tensor]:
     """(N, C, H, W) uint8 and (N,) int64 from torchvision's ``data`` and ``targets``."""
     images = torch.as_tensor(dataset.data)
-    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+    images = images.permute(0, 3, 1, 2).contiguous() if images.ndim == 4 else images.unsqueeze(1)
     return images, torch.as_tensor(dataset.targets)
 
 

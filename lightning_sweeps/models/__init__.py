@@ -1,4 +1,7 @@
-"""Networks as plain ``nn.Module``s, and the one LightningModule that trains them; ``conf/model/cnn.yaml`` <-> ``cnn.py``."""
+"""Networks as plain ``nn.Module``s, and the one LightningModule that trains them.
+
+``conf/model/cnn.yaml`` configures ``cnn.py``.
+"""
 
 from lightning_sweeps.models.classifier import Classifier
 from lightning_sweeps.models.cnn import CNN

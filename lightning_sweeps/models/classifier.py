@@ -1,7 +1,7 @@
 """The LightningModule for classification: one network, cross-entropy, accuracy and macro F1."""
 
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import STEP_OUTPUT
@@ -44,7 +44,8 @@ class Classifier(LightningModule):
             super().__setattr__(name, value)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)
+        logits: Tensor = self.net(images)
+        return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> STEP_OUTPUT:
         images, labels = batch
@@ -60,7 +61,7 @@ class Classifier(LightningModule):
         return self._evaluate("test", batch)
 
     def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self.net(batch[0]).softmax(dim=-1)
+        return self.forward(batch[0]).softmax(dim=-1)
 
     def on_train_epoch_end(self) -> None:
         self._log("train")
@@ -79,10 +80,10 @@ class Classifier(LightningModule):
         return {"loss": loss, "logits": logits}
 
     def _add(self, stage: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        self._metrics[f"{stage}_metrics"].add(loss.detach(), logits.detach(), labels)
+        cast(EpochMetrics, self._metrics[f"{stage}_metrics"]).add(loss.detach(), logits.detach(), labels)
 
     def _log(self, stage: str) -> None:
-        metrics: EpochMetrics = self._metrics[f"{stage}_metrics"]  # type: ignore[assignment]
+        metrics = cast(EpochMetrics, self._metrics[f"{stage}_metrics"])
         self.log_dict({f"{stage}/{name}": value for name, value in metrics.finish().items()}, prog_bar=True)
 
 

@@ -1,0 +1,134 @@
+"""What the tests share: runs in this process, real commands in processes of their own, and data sets' files."""
+
+import copy
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict, read_write
+
+from lightning_sweeps.app import CONF, register_resolvers
+
+register_resolvers([CONF])
+# The tests' networks are small: threads that wait for each other would take longer than the work.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test stands in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@contextmanager
+def composed(*overrides: str, folder: Path) -> Iterator[DictConfig]:
+    """The config that these overrides compose, with Hydra set up as in a run that writes into the folder."""
+    with initialize_config_dir(str(CONF)):
+        config = compose("config", list(overrides), return_hydra_config=True)
+    with read_write(config), open_dict(config):
+        config.hydra.runtime.output_dir = str(folder)
+        config.hydra.job.num, config.hydra.job.id = 0, "test"
+    HydraConfig.instance().set_config(copy.deepcopy(config))
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    try:
+        yield config
+    finally:
+        HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def run_here(own_folder: Path) -> Callable[..., float | None]:
+    """Compose and run in this process; everything lands in the test's folder, or in ``folder``."""
+
+    def run(*overrides: str, folder: str = ".") -> float | None:
+        from lightning_sweeps.train import run as train
+
+        target = own_folder / folder
+        target.mkdir(exist_ok=True)
+        with composed(*overrides, folder=target) as config:
+            return train(config)
+
+    return run
+
+
+@pytest.fixture
+def command(own_folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python -m lightning_sweeps ...`` in a process of its own, in the test's folder."""
+
+    def run(*arguments: str, module: str = "lightning_sweeps", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=own_folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def only_run(folder: Path) -> Path:
+    """The folder of the only run below ``outputs/runs``."""
+    (run,) = (folder / "outputs" / "runs").glob("*/*")
+    return run
+
+
+def write_idx(folder: Path, train: int = 60, test: int = 20) -> None:
+    """Files of MNIST's own format, where torchvision looks for them, with random images and labels."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for name, size in (("train", train), ("t10k", test)):
+        images = random.integers(0, 256, (size, 28, 28), dtype=np.uint8)
+        labels = np.arange(size, dtype=np.uint8) % 10
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, size, 28, 28) + images.tobytes())
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, size) + labels.tobytes())
+
+
+def write_cifar10(folder: Path, monkeypatch: pytest.MonkeyPatch, per_file: int = 20) -> None:
+    """Files of CIFAR-10's own format. Their checksums replace the real ones, since torchvision compares them."""
+    import hashlib
+
+    import torchvision.datasets
+
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+
+    def write(name: str, content: object) -> str:
+        data = pickle.dumps(content)
+        (folder / name).write_bytes(data)
+        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+    def batch() -> dict[str, object]:
+        images = random.integers(0, 256, (per_file, 3072), dtype=np.uint8)
+        return {"data": images, "labels": (np.arange(per_file) % 10).tolist()}
+
+    cifar = torchvision.datasets.CIFAR10
+    train = [[name, write(name, batch())] for name, _ in cifar.train_list]
+    test = [[name, write(name, batch())] for name, _ in cifar.test_list]
+    meta = write("batches.meta", {"label_names": list("0123456789")})
+    monkeypatch.setattr(cifar, "train_list", train)
+    monkeypatch.setattr(cifar, "test_list", test)
+    monkeypatch.setattr(cifar, "meta", {**cifar.meta, "md5": meta})
+
+
+@pytest.fixture
+def data_files(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``data/`` with small files of every data set that would be downloaded."""
+    write_idx(own_folder / "data" / "MNIST" / "raw")
+    write_idx(own_folder / "data" / "FashionMNIST" / "raw")
+    write_cifar10(own_folder / "data" / "cifar-10-batches-py", monkeypatch)
+    return own_folder / "data"
