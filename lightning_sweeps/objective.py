@@ -52,6 +52,7 @@ class ObjectiveTracker(QuietCallback):
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.observations: list[Observation] = []
+        self._validated = False
         self._logged_in_validation = False
         self._before_validation: Tensor | None = None
         self._epochs_started = 0  # by this run: one that goes on from a checkpoint begins in a later epoch
@@ -79,23 +80,28 @@ class ObjectiveTracker(QuietCallback):
         self._before_validation = self._current(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        self._validated = True
         # A metric of training is still there from the epoch before, as the same tensor.
-        if not trainer.sanity_checking and self._current(trainer) is not self._before_validation:
+        if self._current(trainer) is not self._before_validation:
             self._logged_in_validation = True
             self._observe(trainer, trainer.current_epoch)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._epochs_started and not self._logged_in_validation:
-            self._observe(trainer, trainer.current_epoch - 1)
-        # One epoch more than validation needs: going on within an epoch, the first may be a mere rest of one.
-        if self._epochs_started > (trainer.check_val_every_n_epoch or 1):
-            self._require(self.objective.metric, trainer)
+        self._close_epoch(trainer)
         self._epochs_started += 1
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._close_epoch(trainer)
+
+    def _close_epoch(self, trainer: Trainer) -> None:
+        if not self._epochs_started:
+            return
         if not self._logged_in_validation:
             self._observe(trainer, trainer.current_epoch - 1)
-        if not trainer.fast_dev_run and not self.observations:  # type: ignore[attr-defined]
+        # A run that max_steps ends before the first validation has no objective, and nothing is wrong.
+        if self._validated or not trainer.enable_validation:
             self._require(self.objective.metric, trainer)
 
     def _current(self, trainer: Trainer) -> Tensor | None:
@@ -106,7 +112,8 @@ class ObjectiveTracker(QuietCallback):
             self.observations.append(Observation(epoch, float(value)))
 
     def _require(self, metric: str | None, trainer: Trainer) -> None:
-        if metric is not None and metric not in trainer.callback_metrics and not self.observations:
+        debugging = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+        if metric is not None and metric not in trainer.callback_metrics and not self.observations and not debugging:
             raise never_logged("objective.metric", metric, trainer)
 
 

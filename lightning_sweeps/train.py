@@ -3,6 +3,7 @@
 import logging
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,6 +81,14 @@ def _route_messages() -> None:
     for handler in list(logger.handlers):
         if type(handler) is logging.StreamHandler:
             logger.removeHandler(handler)
+    # TensorBoard writes in a thread, and on a full disk that thread and the log fail before the run does.
+    threading.excepthook = _log_thread_error
+    logging.raiseExceptions = False
+
+
+def _log_thread_error(failed: threading.ExceptHookArgs) -> None:
+    error = (failed.exc_type, failed.exc_value or failed.exc_type(), failed.exc_traceback)
+    logging.getLogger("lightning_sweeps.file").error("a thread failed", exc_info=error)
 
 
 def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:

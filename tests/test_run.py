@@ -214,7 +214,7 @@ def test_nan_keeps_the_last_good_checkpoint(run_here, own_folder, monkeypatch):
         (["scheduler=warmup_cosine", "scheduler.scheduler.warmup=1"], ConfigError, "share of the steps"),
         (["~datamodule"], ConfigError, "model.net.image_shape is [?]{3}"),
         (["optimizer.lr=abc"], ConfigError, "optimizer: cannot build"),
-        (["+callbacks.last_checkpoint.every_n_train_steps=2"], ConfigError, "ModelCheckpoint"),
+        (["+callbacks.best_checkpoint.every_n_train_steps=2"], ConfigError, "ModelCheckpoint"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -1,0 +1,113 @@
+"""Every command of the README is run as it stands there."""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import only_run, write_idx
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+LINES = [
+    line.strip()
+    for block in re.findall(r"```(?:bash)?\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith(("python", "pip", "tensorboard"))
+]
+RUNS = [line for line in LINES if line.startswith("python -m")]
+
+
+def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    line = line.replace("python -m", f"{shlex.quote(sys.executable)} -m", 1)
+    return subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("line", [line for line in RUNS if "$C" not in line])
+def test_command_runs(line, own_folder):
+    write_idx(own_folder / "data" / "MNIST" / "raw", train=600, test=100)
+    done = run(line, own_folder)
+    if "trainer=gpu" in line and not torch.cuda.is_available():
+        assert done.returncode == 1
+        assert "no GPU here" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+
+
+def test_checkpoint_commands_run(own_folder, command):
+    assert command("trainer.max_epochs=1").returncode == 0
+    checkpoint = only_run(own_folder) / "checkpoints" / "last.ckpt"
+    for line in RUNS:
+        if "$C" in line:
+            done = run(line.replace("$C", str(checkpoint)), own_folder)
+            assert done.returncode == 0, done.stderr
+    assert list(own_folder.glob("outputs/runs/*/*/predictions.csv"))
+    shutil.copy(checkpoint, own_folder / "last.ckpt")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "load_from" in block]
+    subprocess.run([sys.executable, "-c", code], cwd=own_folder, check=True)
+
+
+def test_tensorboard_serves_the_runs(own_folder, command):
+    assert command("model=mlp", "trainer.max_epochs=1").returncode == 0
+    (line,) = [line for line in LINES if line.startswith("tensorboard")]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).parent / "tensorboard"
+    arguments = shlex.split(line)[1:]
+    environment = {**os.environ, "NO_PROXY": "*"}
+    server = subprocess.Popen(
+        [str(program), *arguments, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=own_folder,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        name = only_run(own_folder).relative_to(own_folder / "outputs").as_posix()
+        deadline = time.monotonic() + 120
+        while True:  # until the server has read the run
+            try:
+                answer = opener.open(f"http://127.0.0.1:{port}/data/runs").read().decode()
+            except (urllib.error.URLError, ConnectionError):
+                answer = ""
+            if name in answer:
+                break
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.2)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_the_two_commands_are_what_ci_and_the_build_run():
+    first, second = (line for line in LINES if line.startswith("pip"))
+    assert first == "pip install -e . && python -m lightning_sweeps"
+    assert second in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_option_in_the_readme_exists_and_the_other_way_round():
+    from lightning_sweeps.app import CONF
+    from lightning_sweeps.groups import find_groups
+
+    for group, options in find_groups([CONF]).items():
+        if group == "callbacks":
+            continue
+        (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", README, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", row)) == set(options)
+
+
+def test_linked_files_exist():
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
