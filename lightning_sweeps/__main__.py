@@ -1,6 +1,6 @@
 """``python -m lightning_sweeps``."""
 
-from lightning_sweeps.app import main
+from lightning_sweeps import main
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,22 +15,18 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps import trust as trusting
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
 from lightning_sweeps.groups import add_config_folder, describe_groups
+from lightning_sweeps.values import require_kinds
 
 _package = Path(__file__).parent
 # In a wheel the configs lie inside the package, in a checkout beside it.
 CONF = next(folder for folder in (_package / "conf", _package.parent / "conf") if folder.is_dir())
 
 
-def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
-    """Run the command line ``sys.argv``: one run, or a search under ``-m``; leaves with ``sys.exit`` where it failed.
-
-    Args:
-        conf: a folder of the caller's own config groups. It is searched before the ones that ship with this package,
-            so it may add options, replace them, and have a ``config.yaml`` of its own.
-        trust: packages whose code a config may name in ``_target_``.
-    """
+def start(conf: str | Path | None, trust: Iterable[str]) -> None:
+    """What ``lightning_sweeps.main`` does."""
     trusting.trust(trust)
     folders = [Path(conf).resolve(), CONF] if conf is not None else [CONF]
     register_resolvers(folders)
@@ -38,13 +35,16 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
             sys.exit(f"error: main(conf=...): no such folder: {folders[0]}")
         add_config_folder(CONF)
 
+    def task(config: DictConfig) -> float | None:
+        return _run(config, folders)
+
+    # Hydra finds the caller by the task's module; the command's name in its messages is the package's.
+    task.__module__ = "lightning_sweeps.__main__"
     command = hydra.main(config_path=str(folders[0]), config_name="config", execution_whitelist=trusting.whitelist())
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         with _raising_errors():
-            command(_run)()
-    except KeyboardInterrupt:
-        sys.exit(130)
+            command(task)()
     except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
         error = failure.error if isinstance(failure, _RunFailed) else failure
         if wants_traceback:
@@ -54,6 +54,8 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
         # Of the processes of a distributed run only the first speaks.
         if os.environ.get("LOCAL_RANK", "0") == "0":
             sys.stderr.write(f"{message}\n")
+        # The exit code is settled: one more Ctrl-C must not print a traceback of the interpreter's way out.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(code)
 
 
@@ -65,23 +67,27 @@ class _RunFailed(BaseException):
         self.log_file = log_file
 
 
-def _run(config: DictConfig) -> float | None:
+def _require_folder(hydra_config: Any) -> None:
+    if not hydra_config.run.dir:
+        raise ConfigError("hydra.run.dir is empty: name a folder, or leave it out for one with date and time")
+
+
+def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
     # Processes started by the run (DDP) decide by themselves how to print their errors.
+    hydra_config = HydraConfig.get()
     with _variable("HYDRA_FULL_ERROR", None):
         try:
+            plain: Any = OmegaConf.to_container(config, resolve=False)
+            _require_folder(hydra_config)
+            require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run
 
             return run(config)
         except Exception as error:
             logging.getLogger("lightning_sweeps.file").exception("The run failed")
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
+            if hydra_config.mode is RunMode.MULTIRUN:
                 raise
-            hydra_config = HydraConfig.get()
             raise _RunFailed(error, Path(hydra_config.runtime.output_dir, f"{hydra_config.job.name}.log")) from error
-
-
-# Hydra finds the caller by the task's module; the command's name in its messages and folders is the package's.
-_run.__module__ = "lightning_sweeps.__main__"
 
 
 @contextmanager

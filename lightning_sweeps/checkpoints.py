@@ -13,15 +13,21 @@ from lightning_sweeps.errors import CheckpointError
 SHOWN_KEYS = 3
 
 
-def require_fitting(path: Path, module: LightningModule) -> None:
-    """Check that the checkpoint is there, readable without executing code, and of this model.
+def require_fitting(path: Path, module: LightningModule, max_epochs: int | None = None) -> None:
+    """Check that the checkpoint is there, readable without executing code, of this model, and not at its end already.
+
+    Args:
+        max_epochs: of the fit that shall go on from it; None where there is no fit, -1 without a limit.
 
     Raises:
         CheckpointError: it is not; names the keys that differ and how that checkpoint's run was composed.
     """
+    if path.is_dir():
+        raise CheckpointError(f"ckpt_path={path}: this is a folder, not a checkpoint.{_candidates(path / '*')}")
     if not path.is_file():
         raise CheckpointError(f"ckpt_path={path}: no such file.{_candidates(path)}")
-    saved = _read(path).get("state_dict")
+    content = _read(path)
+    saved = content.get("state_dict")
     if not isinstance(saved, dict):
         raise CheckpointError(f"ckpt_path={path}: not a Lightning checkpoint (it has no state_dict)")
     expected = module.state_dict()
@@ -41,6 +47,14 @@ def require_fitting(path: Path, module: LightningModule) -> None:
         raise CheckpointError(
             f"ckpt_path={path} is of another model; {'; '.join(found)}.\n"
             f"Compose the model it was saved from{_overrides(path)}"
+        )
+    epochs = (
+        content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {}).get("processed", 0)
+    )
+    if max_epochs is not None and 0 <= max_epochs <= epochs:
+        raise CheckpointError(
+            f"ckpt_path={path} has {epochs} epochs, and trainer.max_epochs={max_epochs}: nothing is left to train.\n"
+            f"Set trainer.max_epochs to more than {epochs}, or choose stage=test"
         )
 
 

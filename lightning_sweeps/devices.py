@@ -13,8 +13,10 @@ def require_devices(trainer: Mapping[str, Any]) -> None:
     """Check the trainer's ``accelerator`` and ``devices`` against this machine's GPUs.
 
     Raises:
-        DeviceError: it asks for GPUs that are not here; says what is.
+        DeviceError: it asks for GPUs or cores that are not here; says what is.
     """
+    if trainer.get("accelerator") == "cpu":
+        _require_cores(trainer.get("devices"))
     if trainer.get("accelerator") not in ("gpu", "cuda"):
         return
     if trainer["accelerator"] == "gpu" and torch.backends.mps.is_available():
@@ -33,6 +35,12 @@ def require_devices(trainer: Mapping[str, Any]) -> None:
         raise DeviceError(
             f"trainer.devices={devices}: there are {there} GPUs here. Use trainer.devices={there} or auto"
         )
+
+
+def _require_cores(processes: Any) -> None:
+    cores = os.cpu_count() or 1
+    if isinstance(processes, int) and processes > cores:
+        raise DeviceError(f"trainer.devices={processes}: there are {cores} CPU cores here. Use at most {cores}")
 
 
 def settle_cuda_check() -> None:

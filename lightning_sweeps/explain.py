@@ -33,25 +33,28 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
     if isinstance(error, HydraException):
         return _config_mistake(error, folders)
     if isinstance(error, OmegaConfBaseException):
-        return _first_line(error)
-    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
-        return str(unwritable(Path(error.filename), error.strerror or str(error)))
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return str(unwritable(Path("outputs"), error.strerror or "disk full"))
-    traceback = f"The traceback is in {log_file}" if log_file else "Set HYDRA_FULL_ERROR=1 to see the traceback"
-    return f"{type(error).__name__}: {_first_line(error)}\n{traceback}"
+        message = f"{getattr(error, 'full_key', None) or 'config'}: {_first_line(error)}"
+    elif "Config group override must be a string" in str(error):
+        message = "a config group is empty: name one of its options, none where there is one (logger=none); see --help"
+    elif isinstance(error, OSError) and (error.errno in _UNWRITABLE or log_file is None):
+        folder = log_file.parent if log_file else Path(error.filename or "outputs")
+        message = str(unwritable(folder, error.strerror or str(error)))
+    else:
+        traceback = f"The traceback is in {log_file}" if log_file else "Set HYDRA_FULL_ERROR=1 to see the traceback"
+        message = f"{type(error).__name__}: {_first_line(error)}\n{traceback}"
+    return message
 
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "(no message)")
 
 
-def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:
+def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: PLR0911 (a case each)
     """Hydra's composition errors, shortened, with the nearest right name."""
     groups = find_groups(folders)
     text = " ".join(str(error).split())
 
-    if match := re.search(r"Could not find '([\w/.-]+)'", text):
+    if match := re.search(r"Could not (?:find|load) '([\w/.-]+)'", text):
         group, _, option = match.group(1).rpartition("/")
         if group in groups:
             options = groups[group]
@@ -65,7 +68,14 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:
         return f"{name}: no such config group.{nearest(name, groups)}\nGroups: {', '.join(groups)}"
     if match := re.search(r"Could not (?:override|delete).*? '([^']+)'", text):
         return _unknown_key(match.group(1), error, groups)
-    if "mismatched input" in text or "LexerNoViableAlt" in text or "no viable alternative" in text:
+    if "Ambiguous value" in text:
+        return f"{_first_line(error)}\nTo run with each of several values add -m; for one value with commas, quote it"
+    if (
+        "Error when parsing" in text
+        or "mismatched input" in text
+        or "LexerNoViableAlt" in text
+        or "no viable alternative" in text
+    ):
         return (
             f"{_first_line(error)}\n"
             "Overrides are key=value; put values with blanks, commas or '=' in quotes: 'key=\"a b\"'"

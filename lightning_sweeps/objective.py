@@ -26,6 +26,8 @@ class Objective:
     def __post_init__(self) -> None:
         if self.mode not in ("min", "max"):
             raise ConfigError(f"objective.mode={self.mode}: it is min or max")
+        if self.metric == "":
+            raise ConfigError("objective.metric is empty: name a logged metric, or null for a run without an objective")
         if self.take not in ("best", "last"):
             raise ConfigError(f"objective.take={self.take}: it is best or last")
 
@@ -55,7 +57,7 @@ class ObjectiveTracker(QuietCallback):
         self._validated = False
         self._logged_in_validation = False
         self._before_validation: Tensor | None = None
-        self._epochs_started = 0  # by this run: one that goes on from a checkpoint begins in a later epoch
+        self._epoch_ended = False
 
     @property
     def chosen(self) -> Observation | None:
@@ -90,14 +92,17 @@ class ObjectiveTracker(QuietCallback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close_epoch(trainer)
-        self._epochs_started += 1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._epoch_ended = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close_epoch(trainer)
 
     def _close_epoch(self, trainer: Trainer) -> None:
-        if not self._epochs_started:
+        if not self._epoch_ended:
             return
+        self._epoch_ended = False
         if not self._logged_in_validation:
             self._observe(trainer, trainer.current_epoch - 1)
         # A run that max_steps ends before the first validation has no objective, and nothing is wrong.
@@ -122,5 +127,5 @@ def never_logged(key: str, metric: str, trainer: Trainer) -> MetricError:
     logged = sorted(trainer.callback_metrics)
     return MetricError(
         f"{key}={metric}: this metric is never logged.{nearest(metric, logged)}\n"
-        f"Logged so far: {', '.join(logged) or 'none (log one with self.log, or set objective.metric=null)'}"
+        f"Logged so far: {', '.join(logged) or 'nothing; objective.metric=null is a run without an objective'}"
     )

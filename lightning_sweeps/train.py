@@ -96,6 +96,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     stage = config["stage"]
     if stage not in STAGES:
         raise ConfigError(f"stage={stage}: no such stage.{nearest(str(stage), STAGES)} Stages: {', '.join(STAGES)}")
+    _require_parts(config)
     objective = Objective(**config["objective"])
     require_devices(config["trainer"])
     settle_cuda_check()
@@ -107,7 +108,9 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
     if ckpt_path is not None:
-        require_fitting(ckpt_path, module)
+        require_fitting(ckpt_path, module, config["trainer"].get("max_epochs") if stage == "fit" else None)
+    elif stage != "fit":
+        log.warning("no ckpt_path: the weights are untrained")
 
     tracker = ObjectiveTracker(objective)
     interrupt = SaveOnInterrupt(folder / "checkpoints" / "last.ckpt")
@@ -139,6 +142,15 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
         seed=config["seed"],
     )
     return _Job(module, datamodule, trainer, tracker, interrupt, ckpt_path, config["test"], result)
+
+
+def _require_parts(config: Mapping[str, Any]) -> None:
+    for group in ("model", "trainer"):
+        if not config.get(group):
+            raise ConfigError(f"{group}: none is composed; name an option, {group}=..., or give it a _target_")
+    seed = config["seed"]
+    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+        raise ConfigError(f"seed={seed}: it is a whole number from 0 to {2**32 - 1}, or null")
 
 
 def _filled(node: Any, datamodule: LightningDataModule | None, where: str) -> Any:
@@ -251,7 +263,7 @@ def _collect(job: _Job) -> None:
         result.objective, result.objective_epoch = chosen.value, chosen.epoch
     result.epochs, result.steps = trainer.current_epoch, trainer.global_step
     best = trainer.checkpoint_callback
-    if isinstance(best, ModelCheckpoint) and best.best_model_path:
+    if isinstance(best, ModelCheckpoint) and best.best_model_path and best.monitor:
         result.best_checkpoint = from_here(Path(best.best_model_path))
     if job.interrupt.file.is_file():
         result.last_checkpoint = from_here(job.interrupt.file)
@@ -263,7 +275,7 @@ def _interrupted(job: _Job) -> RunInterruptedError:
         return RunInterruptedError("interrupted, with nothing learnt yet to keep")
     what = "saved" if job.interrupt.saved else "the last epoch's checkpoint is"
     return RunInterruptedError(
-        f"interrupted in epoch {job.trainer.current_epoch + 1}; {what} {from_here(file)}. Go on with:\n"
+        f"interrupted in epoch {job.trainer.current_epoch}; {what} {from_here(file)}. Go on with:\n"
         f"{command_again(HydraConfig.get().overrides.task, ckpt_path=from_here(file))}"
     )
 

@@ -1,5 +1,7 @@
 """Batches: slices in an order that depends on seed and epoch alone."""
 
+from itertools import chain
+
 import pytest
 import torch
 
@@ -59,12 +61,12 @@ def test_a_single_left_over_sample_is_left_out_of_training(samples, expected):
 def test_processes_share_the_evaluation_without_gaps_and_in_step(samples, world_size):
     loaders = [batches(samples, batch_size=64, rank=rank, world_size=world_size) for rank in range(world_size)]
     assert len({len(list(loader)) for loader in loaders}) == 1
-    assert sorted(sum((order(loader) for loader in loaders), [])) == list(range(samples))
+    assert sorted(chain.from_iterable(order(loader) for loader in loaders)) == list(range(samples))
 
 
 @pytest.mark.parametrize("samples", [256, 257, 300])
 def test_processes_share_the_training_in_step(samples):
     loaders = [batches(samples, shuffle=True, rank=rank, world_size=2) for rank in range(2)]
     assert len({tuple(len(first) for first, _ in loader) for loader in loaders}) == 1
-    seen = sum((order(loader) for loader in loaders), [])
+    seen = list(chain.from_iterable(order(loader) for loader in loaders))
     assert len(seen) == len(set(seen)) == samples // 2 * 2

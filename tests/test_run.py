@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from lightning_sweeps.errors import (
     DeviceError,
     MetricError,
     NonFiniteLossError,
+    RunInterruptedError,
 )
 
 BORING = [
@@ -96,14 +99,50 @@ def test_going_on_is_the_run_that_was_not_interrupted(run_here, own_folder):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
+@pytest.mark.parametrize("scheduler", ["none", "onecycle"])
+def test_ctrl_c_within_an_epoch_loses_no_step(run_here, own_folder, monkeypatch, scheduler):
+    from lightning_sweeps.models import Classifier
+
+    honest = Classifier.training_step
+    overrides = [*QUICK, "trainer.max_epochs=3", "test=false", f"scheduler={scheduler}"]
+    run_here(*overrides, folder="whole")
+
+    def interrupting(self, batch, batch_idx):
+        if self.current_epoch == 1 and batch_idx == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return honest(self, batch, batch_idx)
+
+    monkeypatch.setattr(Classifier, "training_step", interrupting)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RunInterruptedError, match=r"interrupted in epoch 1; saved half/checkpoints/last.ckpt"):
+        run_here(*overrides, folder="half")
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.setattr(Classifier, "training_step", honest)
+    run_here(*overrides, "ckpt_path=half/checkpoints/last.ckpt", folder="rest")
+
+    assert result(own_folder / "half")["steps"] == 28
+    assert result(own_folder / "rest")["steps"] == result(own_folder / "whole")["steps"] == 60
+    weights = [
+        torch.load(own_folder / folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for folder in ("whole", "rest")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert [row["epoch"] for row in rows(own_folder / "rest")] == ["1", "2"]
+    assert rows(own_folder / "rest")[-1]["val/loss"] == rows(own_folder / "whole")[-1]["val/loss"]
+
+
+def test_nothing_left_to_train_is_said(run_here):
+    run_here(*QUICK, "trainer.max_epochs=2", "test=false", folder="run")
+    with pytest.raises(CheckpointError, match=r"has 2 epochs, and trainer.max_epochs=2: nothing is left to train"):
+        run_here(*QUICK, "trainer.max_epochs=2", "ckpt_path=run/checkpoints/last.ckpt", folder="again")
+
+
 @pytest.mark.parametrize(
     ("mode", "take", "pick"),
     [("max", "best", max), ("min", "best", min), ("max", "last", lambda values: values[-1])],
 )
 def test_objective_is_the_epoch_that_was_asked_for(run_here, own_folder, mode, take, pick):
-    value = run_here(
-        *QUICK, f"objective.mode={mode}", f"objective.take={take}", "trainer.max_epochs=4", "test=false"
-    )
+    value = run_here(*QUICK, f"objective.mode={mode}", f"objective.take={take}", "trainer.max_epochs=4", "test=false")
     values = [float(row["val/accuracy"]) for row in rows(own_folder)]
     assert value == pytest.approx(pick(values))
 
@@ -231,7 +270,7 @@ def test_a_checkpoint_of_another_model_is_refused_with_the_difference(run_here, 
     run_here("model=mlp", "trainer.max_epochs=1", "test=false", folder="run")
     with pytest.raises(CheckpointError, match=r"of another shape: net.1.weight \(128, 64\) instead of \(32, 64\)"):
         run_here("model=mlp", "model.net.width=32", "ckpt_path=run/checkpoints/last.ckpt", folder="other")
-    with pytest.raises(CheckpointError, match="In run/checkpoints there are: best-epoch00.ckpt, last.ckpt"):
+    with pytest.raises(CheckpointError, match=r"In run/checkpoints there are: best-epoch00.ckpt, last.ckpt"):
         run_here("model=mlp", "ckpt_path=run/checkpoints/lst.ckpt", folder="other")
     (own_folder / "text.ckpt").write_text("hello")
     with pytest.raises(CheckpointError, match="not a checkpoint"):

@@ -21,14 +21,16 @@ class History(QuietCallback):
         self.file = file
         self.rows: list[dict[str, float]] = []
         self._started = time.monotonic()
-        self._in_training = False
+        self._epoch_ended = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.monotonic()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close_epoch(trainer, trainer.current_epoch - 1)
-        self._in_training = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._epoch_ended = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close_epoch(trainer, trainer.current_epoch - 1)
@@ -41,8 +43,8 @@ class History(QuietCallback):
             self._add(trainer, trainer.current_epoch)
 
     def _close_epoch(self, trainer: Trainer, epoch: int) -> None:
-        if self._in_training:
-            self._in_training = False
+        if self._epoch_ended:
+            self._epoch_ended = False
             self._add(trainer, epoch)
 
     def _add(self, trainer: Trainer, epoch: int) -> None:

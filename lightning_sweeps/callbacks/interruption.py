@@ -1,6 +1,11 @@
-"""Ctrl-C keeps what was learnt."""
+"""Ctrl-C keeps what was learnt, to the step."""
 
+import signal
+import sys
+import threading
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
@@ -8,19 +13,51 @@ from lightning_sweeps.callbacks.quiet import QuietCallback
 
 
 class SaveOnInterrupt(QuietCallback):
-    """Writes the checkpoint to go on from when training is interrupted from the keyboard."""
+    """Stops training at the end of a step and writes the checkpoint to go on from when Ctrl-C comes.
+
+    An exception in the middle of a step would leave the weights, the loops' counters and the data's place apart. So the
+    first Ctrl-C is kept until the step has ended (in validation: until the epoch has); a second one stops at once, with
+    what was saved before. Distributed, saving needs all processes at the same step, so there the first stops at once.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.interrupted = False
         self.saved = False
+        self._asked = False
+        self._handler: Any = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._ask)
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._asked:
+            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+                trainer.save_checkpoint(self.file)
+                self.saved = True
+            raise KeyboardInterrupt
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restore()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if not isinstance(exception, KeyboardInterrupt):
-            return
-        self.interrupted = True
-        # Distributed, saving is a collective operation, and the other processes may be gone: the last epoch's stands.
-        keep = trainer.training and trainer.global_step and not trainer.fast_dev_run  # type: ignore[attr-defined]
-        if keep and trainer.world_size == 1:
-            trainer.save_checkpoint(self.file)
-            self.saved = True
+        self._restore()
+        self.interrupted = isinstance(exception, KeyboardInterrupt)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
+
+    def _restore(self) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None

@@ -32,16 +32,20 @@ class Progress(QuietCallback, ProgressBar):
     def enable(self) -> None:
         pass
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # A run that goes on within an epoch does not start that epoch.
+        self._epoch_started = time.monotonic() if trainer.fit_loop.restarting else 0.0
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._finish_epoch(trainer)
         self._epoch_started = time.monotonic()
         self._open(trainer)
         if self._bar is not None:
-            last = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+            last = f"/{trainer.max_epochs - 1}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
             total = self.total_train_batches
             self._bar.reset(
                 self._task,
-                description=f"epoch {trainer.current_epoch + 1}{last}",
+                description=f"epoch {trainer.current_epoch}{last}",
                 total=total if total != float("inf") else None,
             )
 
@@ -100,11 +104,11 @@ class Progress(QuietCallback, ProgressBar):
             return
         seconds = time.monotonic() - self._epoch_started
         self._epoch_started = 0.0
-        metrics = self.get_metrics(trainer, trainer.lightning_module)
-        metrics.pop("v_num", None)
-        values = "  ".join(f"{name} {value:.4g}" for name, value in sorted(metrics.items()) if _is_number(value))
+        # What the module wants on a progress bar, or everything where it does not say.
+        metrics = trainer.progress_bar_metrics or {name: v.item() for name, v in trainer.callback_metrics.items()}
+        values = "  ".join(f"{name} {value:<7.4g}" for name, value in sorted(metrics.items()) if _is_number(value))
         # current_epoch has moved on already, here and in on_train_end.
-        line = f"epoch {trainer.current_epoch:>3}  {seconds:.1f} s  {values}"
+        line = f"epoch {trainer.current_epoch - 1:>3}  {seconds:.1f} s  {values}".rstrip()
         if trainer.is_global_zero:
             if self._bar is not None:
                 self._bar.console.print(line, highlight=False)

@@ -62,6 +62,8 @@ class ImageDataModule(LightningDataModule):
         self.on_device = on_device
         self.augment = self._make_augmentation(augmentation or {})
         self.splits: dict[Stage, Split] = {}
+        self._train_batches: Batches | None = None
+        self._start = 0
 
     @staticmethod
     def _make_augmentation(settings: dict[str, Any]) -> Callable[[Tensor], Tensor] | None:
@@ -122,7 +124,23 @@ class ImageDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> Batches:
-        return self._batches("train", self.batch_size, shuffle=True)
+        self._train_batches = self._batches("train", self.batch_size, shuffle=True)
+        self._train_batches.load_state_dict({"position": self._start})
+        self._start = 0
+        return self._train_batches
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place within the epoch, 0 at its end.
+
+        Lightning asks the loader itself, but does not give the place back where a scheduler wanted to know the number
+        of steps: the loader was made too early then.
+        """
+        place = self._train_batches.state_dict()["position"] if self._train_batches is not None else 0
+        ended = self.trainer is None or place >= self.trainer.num_training_batches
+        return {"position": 0 if ended else place}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._start = state_dict["position"]
 
     def val_dataloader(self) -> Batches:
         return self._batches("val", self.eval_batch_size)

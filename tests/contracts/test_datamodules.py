@@ -100,10 +100,12 @@ class TestDigits(DataModuleContract):
         datamodule = Digits()
         datamodule.setup("fit")
         bunch = load_digits()
-        theirs = sorted(zip((bunch.images * 255 // 16).astype("uint8").reshape(-1, 64).tolist(), bunch.target.tolist()))
+        theirs = sorted(
+            zip((bunch.images * 255 // 16).astype("uint8").reshape(-1, 64).tolist(), bunch.target.tolist(), strict=True)
+        )
         images = torch.cat([split.images for split in datamodule.splits.values()]).reshape(-1, 64).tolist()
         labels = torch.cat([split.labels for split in datamodule.splits.values()]).tolist()
-        assert sorted(zip(images, labels)) == theirs
+        assert sorted(zip(images, labels, strict=True)) == theirs
 
     def test_is_stratified(self):
         datamodule = Digits()

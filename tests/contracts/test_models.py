@@ -82,4 +82,7 @@ class TestResNet18(ModelContract):
 
 def test_a_misspelt_activation_is_named():
     with pytest.raises(ConfigError, match=r"activation=rellu.*Did you mean 'relu'"):
-        build({"_target_": "lightning_sweeps.models.MLP", "image_shape": [1], "num_classes": 2, "activation": "rellu"}, "model")
+        build(
+            {"_target_": "lightning_sweeps.models.MLP", "image_shape": [1], "num_classes": 2, "activation": "rellu"},
+            "model",
+        )

@@ -1,0 +1,71 @@
+"""Values of the wrong kind, found by comparing with the config files before anything heavy is imported."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.groups import find_groups
+
+# Their own documentation allows more kinds than the value in the file shows.
+_FREE = {"trainer.devices", "trainer.fast_dev_run"}
+
+
+def require_kinds(config: Mapping[str, Any], choices: Mapping[str, Any], folders: Sequence[Path]) -> None:
+    """Where a config file has a number, a boolean or a list, the composed value must be one too.
+
+    ``None`` and interpolations in the file allow anything; a list may stand for a number (a width per layer).
+
+    Args:
+        config: the composed config as plain containers.
+        choices: config group -> option.
+        folders: where the config files are searched.
+
+    Raises:
+        ConfigError: names the key, the value, and what the file has there.
+    """
+    groups = find_groups(folders)
+    for group, option in choices.items():
+        file = groups.get(group, {}).get(str(option))
+        if file is not None and isinstance(config.get(group), Mapping):
+            _compare(_plain(file), config[group], group, file)
+    root = next(file for folder in folders if (file := folder / "config.yaml").is_file())
+    defaults = _plain(root)
+    for key in ("defaults", "hydra"):
+        defaults.pop(key, None)
+    _compare(defaults, config, "", root)
+
+
+def _plain(file: Path) -> dict[str, Any]:
+    loaded: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    return loaded or {}
+
+
+def _compare(example: Mapping[str, Any], given: Mapping[str, Any], where: str, file: Path) -> None:
+    for key, shown in example.items():
+        name = f"{where}.{key}" if where else str(key)
+        value = given.get(key)
+        if key not in given or value is None or name in _FREE or (isinstance(value, str) and value[:2] in ("??", "${")):
+            continue
+        if isinstance(shown, Mapping) and isinstance(value, Mapping):
+            _compare(shown, value, name, file)
+        elif (wanted := _wanted(shown)) is not None and not _is(value, wanted):
+            raise ConfigError(f"{name}={value}: this must be {wanted}, as in {file.name}, which has {key}: {shown}")
+
+
+def _wanted(shown: Any) -> str | None:
+    if isinstance(shown, bool):
+        return "true or false"
+    if isinstance(shown, int | float):
+        return "a number"
+    return "a list" if isinstance(shown, list) else None
+
+
+def _is(value: Any, wanted: str) -> bool:
+    if wanted == "true or false":
+        return isinstance(value, bool)
+    if wanted == "a number" and isinstance(value, int | float):
+        return not isinstance(value, bool)
+    return isinstance(value, list)
