@@ -60,7 +60,7 @@ class ClaimRunFolder(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         # Processes that Lightning starts for DDP share the folder of the one that started them.
-        if "LOCAL_RANK" in os.environ:
+        if "LOCAL_RANK" in os.environ or not config.hydra.run.dir:
             return
         try:
             folder = claim(Path(config.hydra.run.dir))

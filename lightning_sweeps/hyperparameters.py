@@ -60,15 +60,12 @@ def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | 
     """
     from torch.utils.tensorboard.summary import hparams
 
-    metrics = {"objective": result.objective} if result.objective is not None else {}
-    if result.objective_metric is not None and result.objective_metric in result.metrics:
-        metrics[f"final/{result.objective_metric}"] = result.metrics[result.objective_metric]
-    for name, value in result.metrics.items():
-        if name.startswith("test"):
-            metrics[f"final/{name}"] = value
     writer = logger.experiment
-    for name, value in metrics.items():
-        writer.add_scalar(name, value, global_step=result.steps)
+    # Columns: the objective, and the test's metrics, whose scalars are there already.
+    metrics = {name: value for name, value in result.metrics.items() if name.startswith("test")}
+    if result.objective is not None:
+        metrics = {"objective": result.objective, **metrics}
+        writer.add_scalar("objective", result.objective, global_step=result.steps)
     # Not writer.add_hparams: it opens a second event folder, which TensorBoard takes for a second run.
     for summary in hparams(flat, metrics):  # type: ignore[no-untyped-call]
         writer._get_file_writer().add_summary(summary)  # noqa: SLF001

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_sweeps.again import from_here
 from lightning_sweeps.hyperparameters import GROUPS
 from lightning_sweeps.results import Result
 
@@ -59,5 +60,5 @@ def finished(result: Result) -> str:
         lines.append("  ".join(tests))
     if result.best_checkpoint:
         lines.append(f"best checkpoint {result.best_checkpoint}")
-    lines.append(f"{result.stage} took {result.seconds:.1f} s; everything is in {result.folder}")
+    lines.append(f"{result.stage} took {result.seconds:.1f} s; everything is in {from_here(result.folder)}")
     return "\n".join(lines)
