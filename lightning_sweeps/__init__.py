@@ -9,7 +9,10 @@ A person's own package starts from here::
 Importing this package imports neither torch nor lightning.
 """
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,10 +27,13 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
             so it may add options, replace them, and have a ``config.yaml`` of its own.
         trust: packages whose code a config may name in ``_target_``.
     """
-    try:
-        # Here, so that Ctrl-C during the imports is nothing worse than later.
-        from lightning_sweeps.app import start
+    # Until the run has its parts there is nothing to save, and some library's import swallows a KeyboardInterrupt.
+    # (Ignored is what a shell sets for a job in the background; that stays.)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from lightning_sweeps.app import start
 
+    try:
         start(conf, trust)
     except KeyboardInterrupt:
         sys.exit(130)

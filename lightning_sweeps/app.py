@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,10 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run
 
+            # The heavy imports are done: from here on Ctrl-C is an exception, which the run turns into a checkpoint.
+            in_main_thread = threading.current_thread() is threading.main_thread()
+            if in_main_thread and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             return run(config)
         except Exception as error:
             logging.getLogger("lightning_sweeps.file").exception("The run failed")
