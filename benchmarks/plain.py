@@ -22,7 +22,7 @@ BATCH_SIZE = 128
 def make_net(name: str) -> torch.nn.Module:
     """The two nets of the benchmark, for 28x28 images and 10 classes."""
     shape: dict[str, Any] = {"image_shape": (1, 28, 28), "num_classes": 10}
-    return MLP(**shape, width=[64, 128, 64]) if name == "dense" else CNN(**shape, width=16, depth=2)
+    return MLP(**shape, width=[64, 128, 64]) if name == "dense" else CNN(**shape, width=8, depth=2)
 
 
 class PlainLoop:
