@@ -13,7 +13,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_it_is_the_wheel_that_is_tested():
-    assert ROOT not in Path(lightning_sweeps.__file__).parents
+    package = Path(lightning_sweeps.__file__).parent
+    assert package != ROOT / "lightning_sweeps"
+    assert package.parent.name == "site-packages"
 
 
 def test_every_config_travels():
