@@ -67,7 +67,7 @@ def run_ours(folder: Path, net: str, *overrides: str) -> None:
 def throughput(net: str, rounds: int, folder: Path, *overrides: str) -> float:
     """Epochs of a run against epochs by hand in the same process; images per second of ours."""
     file = folder / "seconds.json"
-    ratios, ours, plain = [], [], []
+    ours, plain = [], []
     for _ in range(rounds):
         callback = f"+callbacks.plain={{_target_: plain.PlainEpochs, net: {net}, file: {file}}}"
         run_ours(folder, net, callback, *overrides)

@@ -74,8 +74,8 @@ def _require_folder(hydra_config: Any) -> None:
 
 
 def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
-    # Processes started by the run (DDP) decide by themselves how to print their errors.
     hydra_config = HydraConfig.get()
+    # Processes started by the run (DDP) decide by themselves how to print their errors.
     with _variable("HYDRA_FULL_ERROR", None):
         try:
             plain: Any = OmegaConf.to_container(config, resolve=False)

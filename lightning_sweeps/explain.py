@@ -95,6 +95,6 @@ def _unknown_key(key: str, error: Exception, groups: dict[str, dict[str, Path]])
         known += [group for group in groups if group not in known]
     hint = nearest(missing, known)
     if hint and prefix:
-        hint = nearest(missing, known).replace(" Did you mean '", f" Did you mean '{prefix}.", 1)
+        hint = hint.replace(" Did you mean '", f" Did you mean '{prefix}.", 1)
     where = prefix or "the config"
     return f"{key}: no such key.{hint}\nKeys of {where}: {', '.join(known)}" if known else f"{key}: no such key.{hint}"

@@ -76,7 +76,7 @@ class ObjectiveTracker(QuietCallback):
         # What validation logs is known before the first training step.
         metric = self.objective.metric
         if metric is not None and metric.startswith("val") and trainer.callback_metrics:
-            self._require(metric, trainer)
+            self._require(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before_validation = self._current(trainer)
@@ -107,7 +107,7 @@ class ObjectiveTracker(QuietCallback):
             self._observe(trainer, trainer.current_epoch - 1)
         # A run that max_steps ends before the first validation has no objective, and nothing is wrong.
         if self._validated or not trainer.enable_validation:
-            self._require(self.objective.metric, trainer)
+            self._require(trainer)
 
     def _current(self, trainer: Trainer) -> Tensor | None:
         return trainer.callback_metrics.get(self.objective.metric) if self.objective.metric else None
@@ -116,7 +116,8 @@ class ObjectiveTracker(QuietCallback):
         if (value := self._current(trainer)) is not None:
             self.observations.append(Observation(epoch, float(value)))
 
-    def _require(self, metric: str | None, trainer: Trainer) -> None:
+    def _require(self, trainer: Trainer) -> None:
+        metric = self.objective.metric
         debugging = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         if metric is not None and metric not in trainer.callback_metrics and not self.observations and not debugging:
             raise never_logged("objective.metric", metric, trainer)

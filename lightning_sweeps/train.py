@@ -35,8 +35,6 @@ from lightning_sweeps.trust import build
 
 log = logging.getLogger(__name__)
 
-STAGES = ("fit", "validate", "test", "predict")
-
 
 def run(config: DictConfig) -> float | None:
     """Do what the config says, write everything into Hydra's output folder, and return the objective.
@@ -94,8 +92,8 @@ def _log_thread_error(failed: threading.ExceptHookArgs) -> None:
 def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     """Build everything; what can be known wrong before training is an error here."""
     stage = config["stage"]
-    if stage not in STAGES:
-        raise ConfigError(f"stage={stage}: no such stage.{nearest(str(stage), STAGES)} Stages: {', '.join(STAGES)}")
+    if stage not in _DO:
+        raise ConfigError(f"stage={stage}: no such stage.{nearest(str(stage), _DO)} Stages: {', '.join(_DO)}")
     _require_parts(config)
     objective = Objective(**config["objective"])
     require_devices(config["trainer"])
