@@ -1,5 +1,6 @@
 """The command: Hydra's flags and composition around ``train.run``. Imports no torch, so that ``--help`` is quick."""
 
+import gc
 import logging
 import os
 import signal
@@ -83,6 +84,8 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run
 
+            gc.freeze()  # what was imported stays: no collection looks at it again
+            gc.enable()
             # The heavy imports are done: from here on Ctrl-C is an exception, which the run turns into a checkpoint.
             in_main_thread = threading.current_thread() is threading.main_thread()
             if in_main_thread and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

