@@ -42,4 +42,5 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
+        gc.unfreeze()  # some libraries complain when the interpreter leaves and their objects are still there
         gc.enable()
