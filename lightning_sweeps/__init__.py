@@ -17,7 +17,9 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["main"]
+from lightning_sweeps.trial import Trial, current_trial
+
+__all__ = ["Trial", "current_trial", "main"]
 
 
 def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:

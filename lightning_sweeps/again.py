@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.utils import to_hydra_override_value_str
 
 
-def command_again(overrides: Iterable[str], **changed: object) -> str:
+def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed: object) -> str:
     """The shell command that was typed, with these values instead.
 
     >>> command_again(["model=mlp", "ckpt_path=old.ckpt"], ckpt_path="new.ckpt")
@@ -18,7 +18,7 @@ def command_again(overrides: Iterable[str], **changed: object) -> str:
     """
     kept = [override for override in overrides if override.lstrip("+").partition("=")[0] not in changed]
     added = [f"{key}={_override_value(value)}" for key, value in changed.items()]
-    return shlex.join([*_program(), *kept, *added])
+    return shlex.join([*_program(), *(["-m"] if multirun else []), *kept, *added])
 
 
 def _override_value(value: object) -> str:
@@ -30,7 +30,7 @@ def _program() -> list[str]:
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name and not spec.name.startswith(("pytest", "_pytest")):
-        return ["python", "-m", spec.name.removesuffix(".__main__")]
+        return ["python", "-m", spec.name.removesuffix(".__main__").removesuffix(".resume")]
     script = Path(sys.argv[0]) if sys.argv else Path()
     if script.suffix == ".py":
         return ["python", from_here(script)]

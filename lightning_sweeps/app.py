@@ -13,6 +13,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -20,6 +21,7 @@ from lightning_sweeps import trust as trusting
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
 from lightning_sweeps.groups import add_config_folder, describe_groups
+from lightning_sweeps.study.sweeper import StudySweeper
 from lightning_sweeps.values import require_kinds
 
 _package = Path(__file__).parent
@@ -29,6 +31,7 @@ CONF = next(folder for folder in (_package / "conf", _package.parent / "conf") i
 
 def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     """What ``lightning_sweeps.main`` does."""
+    trust = list(trust)
     trusting.trust(trust)
     folders = [Path(conf).resolve(), CONF] if conf is not None else [CONF]
     register_resolvers(folders)
@@ -38,7 +41,11 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         add_config_folder(CONF)
 
     def task(config: DictConfig) -> float | None:
+        trusting.trust(trust)  # anew in a trial's process
         return _run(config, folders)
+
+    task.preload = ("lightning_sweeps.warm",)  # type: ignore[attr-defined] # read by the sweeper ``study``
+    Plugins.instance().register(StudySweeper)  # also where the package is used without being installed
 
     # Hydra finds the caller by the task's module; the command's name in its messages is the package's.
     task.__module__ = "lightning_sweeps.__main__"

@@ -48,6 +48,11 @@ def _flatten(node: Mapping[str, Any], prefix: str, flat: dict[str, bool | int | 
             flat[f"{prefix}/{key}"] = _plain(value)
 
 
+def plain_values(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    """The same, with everything that TensorBoard has no column for as text."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
 def _plain(value: Any) -> bool | int | float | str:
     return value if isinstance(value, bool | int | float | str) else str(value)
 

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
+from lightning_sweeps.trial import current_trial
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,26 @@ class ObjectiveTracker(QuietCallback):
         return trainer.callback_metrics.get(self.objective.metric) if self.objective.metric else None
 
     def _observe(self, trainer: Trainer, epoch: int) -> None:
-        if (value := self._current(trainer)) is not None:
-            self.observations.append(Observation(epoch, float(value)))
+        value = self._current(trainer)
+        if value is None:
+            return
+        self.observations.append(Observation(epoch, float(value)))
+        trial = current_trial()
+        trial.report(float(value), step=epoch + 1)  # the step is what was spent: finished epochs
+        if trainer.strategy.reduce_boolean_decision(trial.should_prune(), all=False):
+            trainer.should_stop = True
+            # Lightning would first complete the least that a run must do.
+            trainer.fit_loop.min_epochs = None
+            trainer.fit_loop.epoch_loop.min_steps = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was observed, for a trial that goes on after an interruption."""
+        return {"observations": [(observation.epoch, observation.value) for observation in self.observations]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # A run that a person lets go on from another run's checkpoint has an objective of its own.
+        if current_trial().restarted:
+            self.observations = [Observation(*observation) for observation in state_dict["observations"]]
 
     def _require(self, trainer: Trainer) -> None:
         metric = self.objective.metric

@@ -18,7 +18,7 @@ RECORDED_PACKAGES = ("lightning_sweeps", "torch", "torchvision", "lightning", "t
 class Result:
     """A run's result. ``metrics`` are the last values of everything logged, ``objective`` the number returned."""
 
-    status: Literal["completed", "interrupted", "failed"]
+    status: Literal["completed", "pruned", "interrupted", "failed"]
     stage: str
     folder: Path
     objective: float | None = None

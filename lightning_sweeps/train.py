@@ -26,11 +26,12 @@ from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.checkpoints import require_fitting
 from lightning_sweeps.devices import require_devices, settle_cuda_check
 from lightning_sweeps.errors import ConfigError, NonFiniteLossError, RunInterruptedError, nearest
-from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters
+from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters, plain_values
 from lightning_sweeps.no_profiler import NoProfiler
 from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
 from lightning_sweeps.predictions import write_predictions
 from lightning_sweeps.results import Result
+from lightning_sweeps.trial import current_trial
 from lightning_sweeps.trust import build
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ def run(config: DictConfig) -> float | None:
     choices = dict(hydra_config.runtime.choices)
     if job.trainer.is_global_zero:
         log.info(summary.composed(plain, choices, from_here(folder), job.result.parameters))
-    with _recording(job, flat_hyperparameters(plain, choices)):
+    # Of a trial, what is searched; of a run, what a person varies.
+    hyperparameters = plain_values(current_trial().params) or flat_hyperparameters(plain, choices)
+    with _recording(job, hyperparameters):
         _DO[job.result.stage](job)
     if job.trainer.is_global_zero:
         log.info(summary.finished(job.result))
@@ -105,7 +108,9 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     module: LightningModule = build(_filled(config["model"], datamodule, "model"), "model")
     optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
-    if ckpt_path is not None:
+    if ckpt_path is None and current_trial().restarted and (folder / "checkpoints" / "last.ckpt").is_file():
+        ckpt_path = folder / "checkpoints" / "last.ckpt"
+    elif ckpt_path is not None:
         require_fitting(ckpt_path, module, config["trainer"].get("max_epochs") if stage == "fit" else None)
     elif stage != "fit":
         log.warning("no ckpt_path: the weights are untrained")
@@ -193,7 +198,7 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
                 key = "objective.metric" if metric == job.tracker.objective.metric else "monitor"
                 raise never_logged(key, metric, job.trainer) from error
             raise
-        result.status = "completed"
+        result.status = "pruned" if current_trial().pruned else "completed"
     except BaseException as error:
         result.status = "interrupted" if isinstance(error, RunInterruptedError | KeyboardInterrupt) else "failed"
         result.reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -211,7 +216,7 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
 def _fit(job: _Job) -> None:
     job.trainer.fit(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, weights_only=True)
     _collect(job)
-    if job.test_after_fit and _has_test(job):
+    if job.test_after_fit and not current_trial().pruned and _has_test(job):
         # Just written by this run, so whatever a module keeps in its checkpoint may be read back.
         job.trainer.test(
             job.module,

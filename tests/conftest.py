@@ -132,3 +132,72 @@ def data_files(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_idx(own_folder / "data" / "FashionMNIST" / "raw")
     write_cifar10(own_folder / "data" / "cifar-10-batches-py", monkeypatch)
     return own_folder / "data"
+
+
+# A Hydra app without torch, so that hundreds of trials take seconds.
+APP = """
+import os, signal, sys, time
+from pathlib import Path
+import hydra
+from lightning_sweeps import current_trial
+
+@hydra.main(config_path="conf", config_name="config")
+def objective(cfg):
+    trial = current_trial()
+    with open("pids", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    fault = cfg.faults.get(trial.number)
+    if fault == "raise": raise ValueError("a bad day")
+    if fault == "notanumber": return float("nan")
+    if fault == "text": return "good"
+    if fault == "nothing": return None
+    if fault == "exit": os._exit(3)
+    if fault == "killed": os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "once" and not trial.restarted: os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "hang":
+        Path("hanging").touch()
+        time.sleep(600)
+    for step in range(1, cfg.steps + 1):
+        trial.report(cfg.x ** 2 + 1 / step, step)
+        if trial.should_prune(): return None
+    time.sleep(cfg.sleep)
+    return cfg.x ** 2 + cfg.y
+
+if __name__ == "__main__":
+    objective()
+"""
+CONFIG = """
+defaults:
+  - override hydra/sweeper: study
+x: 1.0
+y: 0
+sleep: 0.0
+steps: 0
+faults: {}
+"""
+
+
+@pytest.fixture
+def app(own_folder: Path) -> Path:
+    """``app.py`` with its config in the test's folder."""
+    (own_folder / "conf").mkdir()
+    (own_folder / "conf" / "config.yaml").write_text(CONFIG)
+    (own_folder / "app.py").write_text(APP)
+    return own_folder / "app.py"
+
+
+@pytest.fixture
+def sweep(app: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python app.py -m ... hydra.sweep.dir=s`` to its end."""
+
+    def run(*overrides: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
+            cwd=app.parent,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

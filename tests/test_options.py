@@ -31,7 +31,7 @@ def test_first_line_is_a_command_that_composes(file, own_folder):
     comments = [line for line in file.read_text().splitlines() if line.startswith("# ") and not line.startswith("# @")]
     typed = re.fullmatch(r"# python -m lightning_sweeps(.*?)(\s{3,}\(.*\))?", comments[0])
     assert typed, f"{file} does not begin with the command that uses it"
-    overrides = [part for part in shlex.split(typed.group(1)) if not part.startswith("--")]
+    overrides = [part for part in shlex.split(typed.group(1)) if not part.startswith("-")]
     if "model=..." in overrides:
         overrides.remove("model=...")
     group = file.parent.relative_to(CONF).as_posix()

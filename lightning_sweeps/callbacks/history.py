@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.trial import current_trial
 
 
 class History(QuietCallback):
@@ -25,6 +26,10 @@ class History(QuietCallback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.monotonic()
+        if current_trial().restarted and self.file.is_file():
+            with self.file.open() as file:
+                rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+            self.rows = [row for row in rows if row["epoch"] < trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close_epoch(trainer, trainer.current_epoch - 1)

@@ -1,0 +1,49 @@
+"""``python -m lightning_sweeps.resume FOLDER [overrides]``: go on with the search that lies in the folder.
+
+Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same, for any Hydra app.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+USAGE = "usage: python -m lightning_sweeps.resume FOLDER [overrides]      (hydra.sweeper.n_trials=40 raises the budget)"
+
+
+def main() -> None:
+    """Read what was typed, put the new overrides in their places, and start the search again in its folder."""
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+        sys.exit(USAGE)
+    folder, changed = Path(sys.argv[1]).absolute(), sys.argv[2:]
+    file = folder / "multirun.yaml"
+    if not file.is_file():
+        sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{USAGE}")
+    saved: Any = OmegaConf.load(file).hydra
+    from lightning_sweeps.app import CONF
+
+    main_source = next(source.path for source in saved.runtime.config_sources if source.provider == "main")
+    if Path(main_source) != CONF:
+        sys.exit(
+            f"error: {sys.argv[1]}: this search was started by another program, with the configs in {main_source}.\n"
+            f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
+        )
+    keys = {_key(override) for override in [*changed, "hydra.sweep.dir="]}
+    typed = [*saved.overrides.hydra, *saved.overrides.task]
+    kept = [override for override in typed if _key(override) not in keys and _key(override) != "hydra.mode"]
+    if Path(saved.runtime.cwd).is_dir():
+        os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
+    from lightning_sweeps import main as start
+
+    sys.argv = [sys.argv[0], "-m", *kept, *changed, f"hydra.sweep.dir='{folder}'"]
+    start()
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")
+
+
+if __name__ == "__main__":
+    main()

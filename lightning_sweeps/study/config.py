@@ -1,0 +1,132 @@
+"""The configs of ``hydra/sweeper=study``: stock names, a few more, and the pruners."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra_plugins.hydra_optuna_sweeper.config import SamplerConfig
+from omegaconf import MISSING
+
+
+@dataclass
+class AutoSampler(SamplerConfig):
+    """Every combination once, in order, where the space is finite and the budget covers it; else TPE."""
+
+    _target_: str = "lightning_sweeps.study.samplers.auto"
+    seed: int | None = None
+
+
+@dataclass
+class Pruner:
+    """Base of the pruners' configs; their arguments are those of Optuna's classes."""
+
+    _target_: str = MISSING
+
+
+@dataclass
+class NoPruner(Pruner):
+    _target_: str = "optuna.pruners.NopPruner"
+
+
+@dataclass
+class MedianPruner(Pruner):
+    _target_: str = "optuna.pruners.MedianPruner"
+    n_startup_trials: int = 5
+    n_warmup_steps: int = 0
+    interval_steps: int = 1
+    n_min_trials: int = 1
+
+
+@dataclass
+class PercentilePruner(MedianPruner):
+    _target_: str = "optuna.pruners.PercentilePruner"
+    percentile: float = 25.0
+
+
+@dataclass
+class AshaPruner(Pruner):
+    _target_: str = "optuna.pruners.SuccessiveHalvingPruner"
+    min_resource: Any = 1
+    reduction_factor: int = 3
+    min_early_stopping_rate: int = 0
+    bootstrap_count: int = 0
+
+
+@dataclass
+class HyperbandPruner(Pruner):
+    _target_: str = "optuna.pruners.HyperbandPruner"
+    min_resource: int = 1
+    max_resource: Any = "auto"
+    reduction_factor: int = 3
+    bootstrap_count: int = 0
+
+
+@dataclass
+class ThresholdPruner(Pruner):
+    _target_: str = "optuna.pruners.ThresholdPruner"
+    lower: float | None = None
+    upper: float | None = None
+    n_warmup_steps: int = 0
+    interval_steps: int = 1
+
+
+@dataclass
+class PatientPruner(Pruner):
+    _target_: str = "optuna.pruners.PatientPruner"
+    wrapped_pruner: Any = None
+    patience: int = 3
+    min_delta: float = 0.0
+
+
+@dataclass
+class WilcoxonPruner(Pruner):
+    _target_: str = "optuna.pruners.WilcoxonPruner"
+    p_threshold: float = 0.1
+    n_startup_steps: int = 2
+
+
+PRUNERS = {
+    "none": NoPruner,
+    "median": MedianPruner,
+    "percentile": PercentilePruner,
+    "asha": AshaPruner,
+    "hyperband": HyperbandPruner,
+    "threshold": ThresholdPruner,
+    "patient": PatientPruner,
+    "wilcoxon": WilcoxonPruner,
+}
+
+
+@dataclass
+class StudySweeper:
+    """Options of the stock Optuna sweeper under their names, then this one's own."""
+
+    _target_: str = "lightning_sweeps.study.sweeper.StudySweeper"
+    defaults: list[Any] = field(default_factory=lambda: [{"sampler": "auto"}, {"pruner": "none"}])
+
+    sampler: SamplerConfig = MISSING
+    direction: Any = None  # minimize, maximize, or a list of them; null: what the config's objective.mode says
+    storage: Any | None = None  # an Optuna storage URL; null: a journal file in the sweep's folder
+    study_name: str | None = None
+    n_trials: int | None = None  # finished trials of the study; null: every combination, or 20
+    n_jobs: Any = "auto"  # slots: trials at once; auto: one for each GPU, or 1
+    max_failure_rate: float = 0.5
+    params: dict[str, Any] | None = None
+    custom_search_space: str | None = None
+
+    pruner: Pruner = MISSING
+    isolation: str = "process"  # or none: trials run in this process, for a debugger
+    timeout: float | None = None  # seconds of this start
+    trial_timeout: float | None = None  # seconds of a trial
+    target: float | None = None  # stop when the best value is this good
+    patience: int | None = None  # stop after so many finished trials without a better one
+    max_retries: int = 0  # for trials that died of the outside: a signal, a lost process
+
+
+def register() -> None:
+    """Put the configs where Hydra finds them."""
+    store = ConfigStore.instance()
+    store.store(group="hydra/sweeper", name="study", node=StudySweeper, provider="lightning_sweeps")
+    store.store(group="hydra/sweeper/sampler", name="auto", node=AutoSampler, provider="lightning_sweeps")
+    for name, node in PRUNERS.items():
+        store.store(group="hydra/sweeper/pruner", name=name, node=node, provider="lightning_sweeps")

@@ -1,0 +1,135 @@
+"""What happens inside a trial's process, and how it speaks with the supervisor."""
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import process as mp_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from lightning_sweeps import trial as trials
+from lightning_sweeps.errors import RunInterruptedError
+
+
+@dataclass
+class Outcome:
+    """How a trial ended: ``done``, ``pruned``, ``failed`` or ``interrupted``."""
+
+    how: str
+    value: Any = None
+    reason: str = ""
+
+
+class ReportingTrial(trials.Trial):
+    """The current trial of a search; ``exchange`` gives a report to the study and returns whether to prune."""
+
+    def __init__(self, number: int, params: Mapping[str, Any], restarted: bool, exchange: Any) -> None:
+        self.number = number
+        self.params = params
+        self.restarted = restarted
+        self.pruned = False
+        self._exchange = exchange
+        self._last_step: int | None = None
+
+    def report(self, value: float, step: int) -> None:
+        if step != self._last_step:
+            self._last_step = step
+            self._prune = bool(self._exchange(float(value), int(step)))
+
+    def should_prune(self) -> bool:
+        self.pruned = getattr(self, "_prune", False)
+        return self.pruned
+
+
+def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, config: Any) -> Outcome:
+    """Run the task function as Hydra's launchers do; never raises an ``Exception``."""
+    from hydra.core.utils import JobStatus, run_job
+
+    with trials.running(trial):
+        try:
+            job = run_job(
+                hydra_context=hydra_context,
+                task_function=task_function,
+                config=config,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+        except KeyboardInterrupt:
+            return Outcome("interrupted")
+        except Exception as error:  # noqa: BLE001 (anything may be wrong with a config)
+            traceback.print_exc()
+            return Outcome("failed", reason=_reason(error))
+    value = job._return_value  # noqa: SLF001 (the property prints an error of its own)
+    if job.status is JobStatus.COMPLETED:
+        return Outcome("pruned" if trial.pruned else "done", value)
+    if isinstance(value, RunInterruptedError):
+        return Outcome("interrupted")
+    if trial.pruned or type(value).__name__ == "TrialPruned":
+        return Outcome("pruned")
+    traceback.print_exception(value)
+    return Outcome("failed", reason=_reason(value))
+
+
+def _reason(error: BaseException) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def serve(connection: Connection, shared: bytes, job: bytes, folder: str, sweep: str, cores: int) -> None:
+    """The main function of a trial's process."""
+    import cloudpickle
+
+    os.setsid()  # the terminal's Ctrl-C is the supervisor's
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_die_with_supervisor, daemon=True).start()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    output = os.open(Path(folder) / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    faulthandler.enable()
+    from lightning_sweeps.study.lock import hold_trials_lock
+
+    hold_trials_lock(Path(sweep))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(cores)
+    hydra_context, task_function, singletons = cloudpickle.loads(shared)
+    _set_singletons(singletons)
+    number, params, restarted, config = cloudpickle.loads(job)
+
+    def exchange(value: float, step: int) -> bool:
+        connection.send(("report", value, step))
+        return bool(connection.recv())
+
+    outcome = run_trial(ReportingTrial(number, params, restarted, exchange), hydra_context, task_function, config)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        connection.send(("ended", outcome))
+    except Exception as error:  # noqa: BLE001 (a value that does not pickle)
+        connection.send(("ended", Outcome("failed", reason=f"its value cannot be sent: {_reason(error)}")))
+
+
+def _set_singletons(state: Any) -> None:
+    """Hydra's state of the supervisor, without looking for all plugins again."""
+    from hydra.core.plugins import Plugins
+    from hydra.core.singleton import Singleton
+    from omegaconf.basecontainer import BaseContainer
+
+    everything: Any = {Plugins: Plugins.instance(), **state["instances"]}
+    Singleton._instances = everything  # noqa: SLF001
+    BaseContainer._resolvers = state["omegaconf_resolvers"]  # noqa: SLF001
+
+
+def _die_with_supervisor() -> None:
+    parent = mp_process.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,83 @@
+"""``trials.csv`` and ``best.yaml``: what a person reads of a search, rewritten whole after each trial."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import optuna
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial, TrialState
+
+from lightning_sweeps.again import command_again, from_here
+from lightning_sweeps.folders import write_atomically
+
+COLUMNS = ("number", "state", "value", "epochs", "seconds", "folder", "reason")
+
+
+class Results:
+    """Keeps a row for each finished trial of the study."""
+
+    def __init__(self, study: optuna.Study, folder: Path) -> None:
+        self.study = study
+        self.folder = folder
+        self.rows: dict[int, dict[str, Any]] = {}
+        for trial in study.get_trials(deepcopy=False):
+            if trial.state.is_finished():
+                self.rows[trial.number] = _row(trial)
+
+    def add(self, trial: FrozenTrial) -> None:
+        """A trial has finished."""
+        self.rows[trial.number] = _row(trial)
+        self.write()
+
+    def write(self) -> None:
+        """Write both files."""
+        rows = [self.rows[number] for number in sorted(self.rows)]
+        parameters = list(dict.fromkeys(name for row in rows for name in row if name not in COLUMNS))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*COLUMNS[:3], *parameters, *COLUMNS[3:]], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.folder / "trials.csv", text.getvalue())
+        best = best_trial(self.study)
+        if best is not None:
+            write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial | None:
+    """The best complete trial; None before the first, and for several objectives."""
+    if len(study.directions) > 1:
+        return None
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
+    return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    attributes = trial.user_attrs
+    seconds = trial.duration.total_seconds() if trial.duration else ""
+    value = (trial.values[0] if len(trial.values) == 1 else list(trial.values)) if trial.values else ""
+    return {
+        "number": trial.number,
+        "state": trial.state.name,
+        "value": value,
+        **trial.params,
+        "epochs": attributes.get("epochs", ""),
+        "seconds": seconds,
+        "folder": attributes.get("folder", ""),
+        "reason": attributes.get("reason", ""),
+    }
+
+
+def _best(trial: FrozenTrial) -> dict[str, Any]:
+    folder = Path(trial.user_attrs["folder"])
+    checkpoint = next(iter(sorted((folder / "checkpoints").glob("best-*.ckpt"))), None)
+    return {
+        "number": trial.number,
+        "value": trial.value,
+        "overrides": trial.user_attrs["overrides"],
+        "folder": str(folder),
+        "checkpoint": from_here(checkpoint) if checkpoint else None,
+        "command": command_again(trial.user_attrs["overrides"]),
+    }

@@ -1,0 +1,121 @@
+"""Samplers that depend on a trial's number, so that a study goes on as if it had never stopped."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, GridSampler, TPESampler
+from optuna.samplers._lazy_random_state import LazyRandomState
+from optuna.trial import FrozenTrial, TrialState
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.study.space import Space
+
+
+class Exhaustive(BaseSampler):
+    """Trial number k is the k-th combination: no state, nothing twice, whoever asks."""
+
+    def __init__(self, combinations: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]) -> None:
+        self.combinations = combinations
+        self.space = dict(space)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self.space
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return dict(self.combinations[trial.number % len(self.combinations)])
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.combinations[trial.number % len(self.combinations)][param_name]
+
+
+class Numbered(BaseSampler):
+    """Any sampler of Optuna's, seeded anew for each trial from its seed and the trial's number.
+
+    What it draws then depends on the seed, the number and the finished trials alone: a resumed study draws what it
+    would have drawn, and several workers with one seed never draw the same.
+    """
+
+    def __init__(self, sampler: BaseSampler, seed: int) -> None:
+        self.sampler = sampler
+        self.seed = seed
+
+    def __str__(self) -> str:
+        return type(self.sampler).__name__
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        _reseed(self.sampler, (self.seed * 1_000_003 + trial.number) % 2**32)
+        self.sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self.sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self.sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        # A grid stops the study by itself when it is through; here the budget does.
+        if not isinstance(self.sampler, GridSampler):
+            self.sampler.after_trial(study, trial, state, values)
+
+
+def _reseed(sampler: BaseSampler, seed: int) -> None:
+    for value in vars(sampler).values():
+        if isinstance(value, LazyRandomState):
+            value.rng.seed(seed)
+        elif isinstance(value, BaseSampler):
+            _reseed(value, seed)
+
+
+def auto(seed: int | None = None) -> "Auto":
+    """The target of ``hydra/sweeper/sampler=auto``."""
+    return Auto(seed)
+
+
+class Auto:
+    """Chosen when the space and the budget are known; see ``choose``."""
+
+    def __init__(self, seed: int | None) -> None:
+        self.seed = seed
+
+
+def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None) -> tuple[BaseSampler, int, str]:
+    """The sampler, the number of trials, and a word about why.
+
+    Args:
+        configured: what the config group built: a sampler, ``Auto``, or a partial of GridSampler without its space.
+
+    Raises:
+        ConfigError: a grid over a continuous space.
+    """
+    from functools import partial
+
+    combinations = space.combinations()
+    if isinstance(configured, partial):  # the stock grid
+        if combinations is None:
+            raise ConfigError(
+                "sampler=grid needs choices or ranges with a step; "
+                "a continuous interval has no grid. Use hydra/sweeper/sampler=tpe or random"
+            )
+        grid = {name: list(dict.fromkeys(point[name] for point in combinations)) for name in space.distributions}
+        budget = min(n_trials or len(combinations), len(combinations))
+        return Numbered(configured(grid), seed or 0), budget, f"grid of {len(combinations)}"
+    if not isinstance(configured, Auto):
+        named = configured if seed is None else Numbered(configured, seed)
+        return named, n_trials or 20, type(configured).__name__
+    if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
+        return Exhaustive(combinations, space.distributions), len(combinations), f"all {len(combinations)} combinations"
+    tpe = TPESampler(seed=seed)
+    return (tpe if seed is None else Numbered(tpe, seed)), n_trials or 20, "TPESampler"

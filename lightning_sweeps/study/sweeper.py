@@ -1,0 +1,29 @@
+"""The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
+
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from lightning_sweeps.study import config as configs
+
+configs.register()
+
+
+class StudySweeper(Sweeper):
+    """``hydra/sweeper=study``: an Optuna study whose trials run in slots, each in a process of its own."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.master_config = config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search; leaves with ``sys.exit`` where the search failed or was interrupted."""
+        from lightning_sweeps.study.search import search
+
+        return search(self.options, self.hydra_context, self.task_function, self.master_config, arguments)

@@ -1,0 +1,40 @@
+"""The seam between a run and a search: report a value, ask whether to stop."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+
+class Trial:
+    """What a run may know of the search it belongs to. This one belongs to none: it keeps nothing and never prunes."""
+
+    number: int | None = None
+    params: Mapping[str, Any] = {}
+    restarted: bool = False  # an earlier process of this trial was interrupted; its files lie in the output folder
+    pruned: bool = False  # the last answer of should_prune
+
+    def report(self, value: float, step: int) -> None:
+        """Tell the search an intermediate value of the objective; ``step`` counts what was spent, such as epochs."""
+
+    def should_prune(self) -> bool:
+        """Whether the search gives this trial up. Then end the run soon, by returning or with any value."""
+        return False
+
+
+_current = Trial()
+
+
+def current_trial() -> Trial:
+    """The trial that this process runs; outside of a search one that does nothing."""
+    return _current
+
+
+@contextmanager
+def running(trial: Trial) -> Iterator[None]:
+    """Make this the current trial for a while."""
+    global _current  # noqa: PLW0603 (a process runs one trial)
+    before, _current = _current, trial
+    try:
+        yield
+    finally:
+        _current = before

@@ -1,0 +1,112 @@
+"""Searches over real Lightning runs."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from lightning_sweeps.study.storage import open_storage
+
+pytestmark = pytest.mark.slow
+SMALL = ["model=mlp", "model.net.width=8", "test=false", "hydra.sweep.dir=s"]
+
+
+def study() -> optuna.Study:
+    return optuna.load_study(study_name=None, storage=open_storage(None, Path("s")))
+
+
+def hyperparameters(folder: Path) -> dict[str, object]:
+    """The names and values of the run's entry in TensorBoard's HParams tab."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    found = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert events.Scalars("objective")
+    return {name: value.number_value or value.string_value for name, value in found.items()}
+
+
+def test_pruned_runs_close_cleanly(command, own_folder):
+    done = command(
+        "-m",
+        *SMALL,
+        "optimizer=sgd",
+        "optimizer.lr=1e-1,1e-7,2e-7,3e-7",
+        "trainer.max_epochs=6",
+        "trainer.min_epochs=6",
+        "trainer.check_val_every_n_epoch=2",
+        "trainer.accumulate_grad_batches=2",
+        "callbacks=[default,early_stopping]",
+        "hydra/sweeper/pruner=median",
+        "hydra.sweeper.pruner.n_startup_trials=1",
+    )
+    assert done.returncode == 0, done.stderr
+    states = [trial.state for trial in study().trials]
+    assert states == [TrialState.COMPLETE] + [TrialState.PRUNED] * 3
+    for trial in study().trials[1:]:
+        folder = Path(trial.user_attrs["folder"])
+        result = json.loads((folder / "result.json").read_text())
+        assert result["status"] == "pruned"
+        assert list(trial.intermediate_values) == [2]
+        assert trial.value == pytest.approx(result["objective"])
+        assert (folder / "checkpoints" / "last.ckpt").is_file()
+        assert set(hyperparameters(folder)) == {"optimizer.lr"}
+    assert set(hyperparameters(Path("s/0"))) == {"optimizer.lr"}
+    assert "fit took" not in done.stdout, "the trials' own lines go to their folders"
+
+
+def test_a_killed_search_goes_on_from_the_last_checkpoint(own_folder, command):
+    epochs = 150
+    overrides = [*SMALL, "seed=1,2", f"trainer.max_epochs={epochs}"]
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "lightning_sweeps", "-m", *overrides],
+        cwd=own_folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    rows = Path("s/0/metrics.csv")
+    deadline = time.monotonic() + 120
+    while not rows.is_file() or rows.read_text().count("\n") < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    supervisor.send_signal(signal.SIGKILL)
+    supervisor.wait()
+    before = study().trials
+    assert before[0].state is TrialState.RUNNING
+    done = command("s", module="lightning_sweeps.resume")
+    assert done.returncode == 0, done.stderr
+    assert [trial.state for trial in study().trials] == [TrialState.COMPLETE] * 2
+    for number in (0, 1):
+        with Path(f"s/{number}/metrics.csv").open() as file:
+            assert [float(row["epoch"]) for row in csv.DictReader(file)] == list(range(epochs))
+        assert list(study().trials[number].intermediate_values) == list(range(1, epochs + 1))
+    assert "Restored all states" in Path("s/0/run.log").read_text()
+
+
+def test_resume_says_what_is_wrong(command, own_folder):
+    for arguments, said in (((), "usage"), (("nowhere",), "no search lies here")):
+        done = command(*arguments, module="lightning_sweeps.resume")
+        assert done.returncode == 1
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize("sweeper", ["optuna", "basic"])
+def test_the_stock_sweepers_work_with_the_same_app(command, sweeper):
+    search = ["search=quick", "hydra.sweeper.n_trials=2"] if sweeper == "optuna" else ["model.net.width=8,16"]
+    done = command("-m", *search, f"hydra/sweeper={sweeper}", "trainer.max_epochs=1", *SMALL[2:])
+    assert done.returncode == 0, done.stderr
+    assert Path("s/1/result.json").is_file()
+
+
+def test_a_contradicting_direction_is_refused(command):
+    done = command("-m", "search=quick", "hydra.sweeper.direction=minimize", "hydra.sweep.dir=s")
+    assert done.returncode == 1
+    assert "they contradict each other" in done.stderr

@@ -1,0 +1,205 @@
+"""A search as a person meets it: real processes, real signals, real files."""
+
+import csv
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from omegaconf import OmegaConf
+from optuna.trial import TrialState
+
+from lightning_sweeps.study.storage import JOURNAL, masked, open_storage
+
+pytestmark = pytest.mark.slow
+SEARCH = ["x=interval(-5.0,5.0)", "hydra.sweeper.sampler.seed=7"]
+
+
+def rows(folder: Path = Path("s")) -> list[dict[str, str]]:
+    with (folder / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def study(folder: Path = Path("s")) -> optuna.Study:
+    return optuna.load_study(study_name=None, storage=open_storage(None, folder))
+
+
+def start(app, *overrides: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
+        cwd=app.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def gone(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_every_combination_runs_once(sweep):
+    done = sweep("x=1,2,3", "y=0,10")
+    assert done.returncode == 0, done.stderr
+    assert "all 6 combinations" in done.stdout
+    assert [(row["x"], row["y"], float(row["value"])) for row in rows()] == [
+        (str(x), str(y), x**2 + y) for x in (1, 2, 3) for y in (0, 10)
+    ]
+    best = OmegaConf.load("s/best.yaml")
+    assert (best.number, best.value, list(best.overrides)) == (0, 1.0, ["x=1", "y=0"])
+    assert all((Path("s") / str(number) / ".hydra" / "config.yaml").is_file() for number in range(6))
+
+
+def test_each_failure_has_its_reason_and_the_search_goes_on(sweep):
+    faults = "++faults={1:raise,2:notanumber,3:text,4:nothing,5:exit,6:killed}"
+    done = sweep(*SEARCH, faults, "hydra.sweeper.n_trials=15", "hydra.sweeper.n_jobs=2")
+    assert done.returncode == 0, done.stdout
+    reasons = {int(row["number"]): row["reason"] for row in rows() if row["state"] == "FAIL"}
+    assert reasons == {
+        1: "ValueError: a bad day",
+        2: "returned nan",
+        3: 'returned "good" (str); a number is needed',
+        4: "returned null (NoneType); a number is needed",
+        5: "its process left with exit code 3 and no result",
+        6: "killed by SIGKILL (out of memory?)",
+    }
+    assert "a bad day" in Path("s/1/output.log").read_text()
+    assert len(rows()) == 15
+
+
+def test_three_failures_at_the_start_end_the_search(sweep):
+    done = sweep(*SEARCH, "++faults={0:raise,1:raise,2:raise}", "hydra.sweeper.n_trials=15")
+    assert done.returncode == 1
+    assert "the first 3 trials failed" in done.stdout
+    assert "ValueError: a bad day" in done.stdout
+    assert len(rows()) == 3
+
+
+def test_a_trial_killed_from_outside_is_tried_again_where_asked(sweep):
+    done = sweep(*SEARCH, "++faults={1:once}", "hydra.sweeper.n_trials=3", "hydra.sweeper.max_retries=1")
+    assert done.returncode == 0, done.stdout
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 3
+
+
+def test_a_trial_that_takes_too_long_fails(sweep):
+    done = sweep(*SEARCH, "++faults={1:hang}", "hydra.sweeper.n_trials=3", "hydra.sweeper.trial_timeout=1.5")
+    assert done.returncode == 0, done.stdout
+    assert [row["state"] for row in rows()] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert rows()[1]["reason"] == "timed out after trial_timeout=1.5 s"
+
+
+@pytest.mark.parametrize(
+    ("option", "ended"), [("target=20", "target=20"), ("patience=3", "patience=3"), ("n_trials=4", "n_trials=4")]
+)
+def test_each_budget_ends_the_search_and_is_named(sweep, option, ended):
+    options = ["hydra.sweeper.n_trials=60", f"hydra.sweeper.{option}"][option.startswith("n_trials") :]
+    done = sweep(*SEARCH, *options)
+    assert done.returncode == 0, done.stdout
+    assert f"ended by {ended}" in done.stdout
+    assert len(rows()) < 60
+
+
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_pruned_trials_are_pruned_with_their_last_value(sweep, isolation):
+    done = sweep(
+        *SEARCH,
+        "steps=6",
+        "hydra/sweeper/pruner=median",
+        "hydra.sweeper.pruner.n_startup_trials=3",
+        "hydra.sweeper.n_trials=12",
+        f"hydra.sweeper.isolation={isolation}",
+    )
+    assert done.returncode == 0, done.stdout
+    pruned = [trial for trial in study().trials if trial.state is TrialState.PRUNED]
+    assert pruned
+    assert all(trial.value == trial.intermediate_values[trial.last_step] for trial in pruned)
+
+
+def test_the_same_seed_gives_the_same_trials_also_after_kills(sweep, app):
+    """``kill -9`` at random moments, twenty times: in the end nothing shows that it ever happened."""
+    search = [*SEARCH, "hydra.sweeper.n_trials=40", "sleep=0.05"]
+    assert sweep(*search).returncode == 0
+    Path("s").rename("never_interrupted")
+    moments = random.Random(0)
+    kills = 0
+    while kills < 20:
+        supervisor = start(app, *search)
+        wait_until((Path("s") / JOURNAL).is_file)
+        try:
+            supervisor.communicate(timeout=moments.uniform(0.3, 1.2))
+        except subprocess.TimeoutExpired:
+            supervisor.send_signal(signal.SIGKILL)
+            supervisor.communicate()
+        kills += 1
+    assert sweep(*search).returncode == 0
+
+    def told(folder: Path) -> list[tuple[str, ...]]:
+        return [(row["number"], row["state"], row["value"], row["x"]) for row in rows(folder)]
+
+    assert told(Path("s")) == told(Path("never_interrupted"))
+    assert all((Path("s") / str(number)).is_dir() for number in range(40))
+    pids = [int(line) for line in Path("pids").read_text().split()]
+    wait_until(lambda: all(gone(pid) for pid in pids))
+
+
+def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(sweep, app):
+    search = [*SEARCH, "hydra.sweeper.n_trials=5"]
+    supervisor = start(app, *search, "++faults={2:hang}")
+    wait_until(Path("hanging").is_file)
+    supervisor.send_signal(signal.SIGINT)
+    output, _ = supervisor.communicate(timeout=30)
+    assert supervisor.returncode == 130, output
+    assert "hydra.sweep.dir=s" in output.splitlines()[-1]
+    assert [row["number"] for row in rows()] == ["0", "1"]
+    before = study().trials[2].params
+    done = sweep(*search)
+    assert done.returncode == 0, done.stdout
+    assert [row["number"] for row in rows()] == ["0", "1", "2", "3", "4"]
+    assert study().trials[2].params == before
+    assert all(gone(int(line)) for line in Path("pids").read_text().split())
+
+
+def test_a_folder_has_one_supervisor(sweep, app):
+    first = start(app, *SEARCH, "++faults={0:hang}")
+    wait_until(Path("hanging").is_file)
+    second = sweep(*SEARCH)
+    assert second.returncode == 1
+    assert "another supervisor is at work" in second.stderr
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+
+
+def test_another_space_or_direction_is_refused(sweep):
+    assert sweep(*SEARCH, "hydra.sweeper.n_trials=2").returncode == 0
+    other = sweep("x=interval(-1.0,5.0)", "hydra.sweeper.n_trials=4")
+    assert other.returncode == 1
+    assert "another search space" in other.stderr
+    other = sweep(*SEARCH, "hydra.sweeper.direction=maximize")
+    assert "has direction" in other.stderr
+    assert len(rows()) == 2
+
+
+def test_a_pruner_with_two_objectives_is_refused(sweep):
+    done = sweep(*SEARCH, "hydra.sweeper.direction=[minimize,maximize]", "hydra/sweeper/pruner=median")
+    assert done.returncode == 1
+    assert "a pruner compares one objective" in done.stderr
+
+
+def test_a_password_is_masked():
+    assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+    assert masked("sqlite:///study.db") == "sqlite:///study.db"
