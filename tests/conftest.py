@@ -146,6 +146,8 @@ def objective(cfg):
     trial = current_trial()
     with open("pids", "a") as file:
         file.write(f"{os.getpid()}\\n")
+    with open("gpus", "a") as file:
+        file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES')}\\n")
     fault = cfg.faults.get(trial.number)
     if fault == "raise": raise ValueError("a bad day")
     if fault == "notanumber": return float("nan")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lightning_sweeps.errors import FolderError
 
+SUPERVISOR = ".supervisor"
+
 
 class FolderLock:
     """One supervisor a folder. Its trials hold a lock of their own, so a successor can wait until the last is gone.
@@ -15,7 +17,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder / ".supervisor", os.O_RDWR | os.O_CREAT, 0o644)
+        self._descriptor = os.open(folder / SUPERVISOR, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -81,8 +81,12 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def serve(connection: Connection, shared: bytes, job: bytes, folder: str, sweep: str, cores: int) -> None:
-    """The main function of a trial's process."""
+def serve(
+    connection: Connection, shared: bytes, job: bytes, folder: str, sweep: str, cores: int, gpu: str | None
+) -> None:
+    """The main function of a trial's process; it sees one GPU where there are any."""
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     import cloudpickle
 
     os.setsid()  # the terminal's Ctrl-C is the supervisor's

@@ -4,11 +4,9 @@ import gc
 import logging
 import multiprocessing
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +22,13 @@ from optuna.trial import Trial
 from lightning_sweeps.again import command_again, from_here
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
-from lightning_sweeps.study.lock import FolderLock
+from lightning_sweeps.study.gpus import visible_gpus
+from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
 from lightning_sweeps.study.process import Outcome, ReportingTrial, run_trial, serve
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.space import Space, parse_space
-from lightning_sweeps.study.storage import JOURNAL, masked, open_storage, open_study
+from lightning_sweeps.study.storage import masked, open_storage, open_study
 from lightning_sweeps.study.summary import say, summarize
 from lightning_sweeps.study.supervisor import Budget, Job, Running, Supervisor
 
@@ -52,14 +51,19 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = options["storage"]
     if url is not None:
+        if "***" in str(url):
+            raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
         _hide_password(config, str(url))
+    if options["isolation"] not in ("process", "none"):
+        raise ConfigError(f"hydra.sweeper.isolation={options['isolation']}: it is process or none")
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
     pruner = _build(options["pruner"], "optuna.pruners.*")
     if len(directions) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
         raise ConfigError("a pruner compares one objective, and there are several; use hydra/sweeper/pruner=none")
     sampler, n_trials, why = _sampler(options, space)
-    slots = _slots(options["n_jobs"])
+    gpus = visible_gpus()
+    slots = _slots(options["n_jobs"], gpus)
     folder = _folder(config)
     lock = FolderLock(folder)
     try:
@@ -76,7 +80,7 @@ def search(
         results = Results(study, folder)
         results.write()
         extend = _extender(options["custom_search_space"], config)
-        with _processes(hydra_context, task_function, folder, slots) as start:
+        with _processes(hydra_context, task_function, folder, slots, gpus) as start:
             supervisor = Supervisor(
                 study,
                 space,
@@ -149,32 +153,20 @@ def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.
     return choose(configured, seed, space, options["n_trials"])
 
 
-def _slots(n_jobs: Any) -> int:
+def _slots(n_jobs: Any, gpus: Sequence[str]) -> int:
     if n_jobs == "auto":
-        return max(1, _gpus())
+        return max(1, len(gpus))
     if isinstance(n_jobs, int) and n_jobs >= 1:
         return n_jobs
     raise ConfigError(f"hydra.sweeper.n_jobs={n_jobs}: it is a number of trials at once, at least 1, or auto")
-
-
-def _gpus() -> int:
-    """The GPUs of this machine, without starting CUDA in this process."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([one for one in visible.split(",") if one.strip() not in ("", "-1")])
-    if (program := shutil.which("nvidia-smi")) is None:
-        return 0
-    with suppress(OSError, subprocess.SubprocessError):
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
-        return sum(line.startswith("GPU ") for line in listed.splitlines())
-    return 0
 
 
 def _folder(config: DictConfig) -> Path:
     """A folder of its own, or the one of the search to go on with, where ``hydra.sweep.dir`` names it."""
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     named = any(str(line).startswith("hydra.sweep.dir=") for line in config.hydra.overrides.hydra)
-    if not (named and (folder / JOURNAL).is_file()):
+    there = named and folder.is_dir()
+    if not (there and ((folder / SUPERVISOR).is_file() or not any(folder.iterdir()))):
         folder = claim(folder)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = str(folder)
@@ -209,7 +201,7 @@ def _compose(trial: Trial, restarted: bool, space: Space, hydra_context: Any, ma
 
 
 @contextmanager
-def _processes(hydra_context: Any, task_function: Any, folder: Path, slots: int) -> Any:
+def _processes(hydra_context: Any, task_function: Any, folder: Path, slots: int, gpus: Sequence[str]) -> Any:
     """How to start a trial's process: from a forkserver that has imported what the app imports."""
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
@@ -223,17 +215,25 @@ def _processes(hydra_context: Any, task_function: Any, folder: Path, slots: int)
         os.environ[name] = value or str(cores)
     os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
 
-    def start(job: Job) -> Running:
+    def start(job: Job, slot: int) -> Running:
         ours, theirs = context.Pipe()
         packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
         process = context.Process(
             target=serve,
-            args=(theirs, shared, packed, str(job.folder), str(folder), cores),
+            args=(
+                theirs,
+                shared,
+                packed,
+                str(job.folder),
+                str(folder),
+                cores,
+                gpus[slot % len(gpus)] if gpus else None,
+            ),
             name=f"trial-{job.trial.number}",
         )
         process.start()
         theirs.close()
-        return Running(job, process, ours)
+        return Running(job, process, ours, slot)
 
     try:
         yield start

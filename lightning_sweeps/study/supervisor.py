@@ -58,6 +58,7 @@ class Running:
     job: Job
     process: BaseProcess
     connection: Connection
+    slot: int
     started: float = field(default_factory=time.monotonic)
     outcome: Outcome | None = None
     timed_out: bool = False
@@ -83,7 +84,7 @@ class Supervisor:
         budget: Budget,
         slots: int,
         compose: Callable[[Trial, bool], Job],
-        start: Callable[[Job], Running] | None,
+        start: Callable[[Job, int], Running] | None,
         run_here: Callable[[Job, Callable[[float, int], bool]], Outcome],
         results: Results,
         say: Callable[[FrozenTrial], None],
@@ -148,7 +149,8 @@ class Supervisor:
         trial.set_user_attr("folder", str(job.folder))
         trial.set_user_attr("overrides", job.overrides)
         if self.start is not None:
-            self.running.append(self.start(job))
+            free = min(set(range(self.slots)) - {other.slot for other in self.running})
+            self.running.append(self.start(job, free))
             return
         try:
             outcome = self.run_here(job, lambda value, step: self._report(job.trial, value, step))

@@ -203,3 +203,11 @@ def test_a_pruner_with_two_objectives_is_refused(sweep):
 def test_a_password_is_masked():
     assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
     assert masked("sqlite:///study.db") == "sqlite:///study.db"
+
+
+def test_each_slot_has_its_gpu(sweep, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    done = sweep(*SEARCH, "hydra.sweeper.n_trials=8", "sleep=0.2")
+    assert done.returncode == 0, done.stdout
+    assert "2 at a time" in done.stdout
+    assert set(Path("gpus").read_text().split()) == {"3", "5"}
