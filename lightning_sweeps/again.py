@@ -16,9 +16,14 @@ def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed
     >>> command_again(["model=mlp", "ckpt_path=old.ckpt"], ckpt_path="new.ckpt")
     'python -m lightning_sweeps model=mlp ckpt_path=new.ckpt'
     """
-    kept = [override for override in overrides if override.lstrip("+").partition("=")[0] not in changed]
+    kept = [override for override in overrides if key_of(override) not in changed]
     added = [f"{key}={_override_value(value)}" for key, value in changed.items()]
     return shlex.join([*_program(), *(["-m"] if multirun else []), *kept, *added])
+
+
+def key_of(override: str) -> str:
+    """What an override sets: ``a.b`` of ``+a.b=1``."""
+    return override.lstrip("+").partition("=")[0]
 
 
 def _override_value(value: object) -> str:

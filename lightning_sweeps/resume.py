@@ -22,6 +22,7 @@ def main() -> None:
     if not file.is_file():
         sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{USAGE}")
     saved: Any = OmegaConf.load(file).hydra
+    from lightning_sweeps.again import key_of
     from lightning_sweeps.app import CONF
 
     main_source = next(source.path for source in saved.runtime.config_sources if source.provider == "main")
@@ -30,19 +31,15 @@ def main() -> None:
             f"error: {sys.argv[1]}: this search was started by another program, with the configs in {main_source}.\n"
             f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
         )
-    keys = {_key(override) for override in [*changed, "hydra.sweep.dir="]}
+    replaced = {key_of(override) for override in changed} | {"hydra.sweep.dir", "hydra.mode"}
     typed = [*saved.overrides.hydra, *saved.overrides.task]
-    kept = [override for override in typed if _key(override) not in keys and _key(override) != "hydra.mode"]
+    kept = [override for override in typed if key_of(override) not in replaced]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     from lightning_sweeps import main as start
 
     sys.argv = [sys.argv[0], "-m", *kept, *changed, f"hydra.sweep.dir='{folder}'"]
     start()
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+")
 
 
 if __name__ == "__main__":

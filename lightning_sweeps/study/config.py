@@ -12,7 +12,7 @@ from omegaconf import MISSING
 class AutoSampler(SamplerConfig):
     """Every combination once, in order, where the space is finite and the budget covers it; else TPE."""
 
-    _target_: str = "lightning_sweeps.study.samplers.auto"
+    _target_: str = "lightning_sweeps.study.samplers.Auto"
     seed: int | None = None
 
 

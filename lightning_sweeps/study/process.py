@@ -33,8 +33,8 @@ class ReportingTrial(trials.Trial):
         self.number = number
         self.params = params
         self.restarted = restarted
-        self.pruned = False
         self._exchange = exchange
+        self._prune = False
         self._last_step: int | None = None
 
     def report(self, value: float, step: int) -> None:
@@ -43,7 +43,7 @@ class ReportingTrial(trials.Trial):
             self._prune = bool(self._exchange(float(value), int(step)))
 
     def should_prune(self) -> bool:
-        self.pruned = getattr(self, "_prune", False)
+        self.pruned = self._prune
         return self.pruned
 
 

@@ -47,15 +47,19 @@ class Results:
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
     """The best complete trial; None before the first, and for several objectives."""
-    if len(study.directions) > 1:
-        return None
+    return next(iter(ranked(study)), None) if len(study.directions) == 1 else None
+
+
+def ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """The complete trials of a study with one objective, best first."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
-    return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
+    return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     attributes = trial.user_attrs
+    reported = "" if trial.last_step is None else trial.last_step
     seconds = trial.duration.total_seconds() if trial.duration else ""
     value = (trial.values[0] if len(trial.values) == 1 else list(trial.values)) if trial.values else ""
     return {
@@ -63,7 +67,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "state": trial.state.name,
         "value": value,
         **trial.params,
-        "epochs": attributes.get("epochs", ""),
+        "epochs": attributes.get("epochs", reported),
         "seconds": seconds,
         "folder": attributes.get("folder", ""),
         "reason": attributes.get("reason", ""),

@@ -1,6 +1,7 @@
 """Samplers that depend on a trial's number, so that a study goes on as if it had never stopped."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from optuna import Study
@@ -45,9 +46,6 @@ class Numbered(BaseSampler):
         self.sampler = sampler
         self.seed = seed
 
-    def __str__(self) -> str:
-        return type(self.sampler).__name__
-
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         _reseed(self.sampler, (self.seed * 1_000_003 + trial.number) % 2**32)
         self.sampler.before_trial(study, trial)
@@ -79,15 +77,10 @@ def _reseed(sampler: BaseSampler, seed: int) -> None:
             _reseed(value, seed)
 
 
-def auto(seed: int | None = None) -> "Auto":
-    """The target of ``hydra/sweeper/sampler=auto``."""
-    return Auto(seed)
-
-
 class Auto:
-    """Chosen when the space and the budget are known; see ``choose``."""
+    """The target of ``hydra/sweeper/sampler=auto``: chosen when the space and the budget are known; see ``choose``."""
 
-    def __init__(self, seed: int | None) -> None:
+    def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
 
@@ -100,8 +93,6 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
     Raises:
         ConfigError: a grid over a continuous space.
     """
-    from functools import partial
-
     combinations = space.combinations()
     if isinstance(configured, partial):  # the stock grid
         if combinations is None:
@@ -112,10 +103,10 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
         grid = {name: list(dict.fromkeys(point[name] for point in combinations)) for name in space.distributions}
         budget = min(n_trials or len(combinations), len(combinations))
         return Numbered(configured(grid), seed or 0), budget, f"grid of {len(combinations)}"
-    if not isinstance(configured, Auto):
-        named = configured if seed is None else Numbered(configured, seed)
-        return named, n_trials or 20, type(configured).__name__
-    if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
-        return Exhaustive(combinations, space.distributions), len(combinations), f"all {len(combinations)} combinations"
-    tpe = TPESampler(seed=seed)
-    return (tpe if seed is None else Numbered(tpe, seed)), n_trials or 20, "TPESampler"
+    if isinstance(configured, Auto):
+        if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
+            count = len(combinations)
+            return Exhaustive(combinations, space.distributions), count, f"all {count} combinations"
+        configured = TPESampler(seed=seed)
+    sampler = configured if seed is None else Numbered(configured, seed)
+    return sampler, n_trials or 20, type(configured).__name__

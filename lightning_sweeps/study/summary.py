@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.again import command_again, from_here
+from lightning_sweeps.study.results import ranked
 
 log = logging.getLogger(__name__)
 SHOWN_TRIALS = 5
@@ -35,14 +36,12 @@ def summarize(study: optuna.Study, ending: str, folder: Path) -> None:
     if len(study.directions) > 1:
         lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
     else:
-        sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
-        complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-        ranked = sorted(complete, key=lambda trial: sign * (trial.value or 0.0))[:SHOWN_TRIALS]
-        for trial in ranked:
+        best = ranked(study)[:SHOWN_TRIALS]
+        for trial in best:
             shown = "  ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
             lines.append(f"  {trial.value:<10.6g} trial {trial.number:<4} {shown}")
-        if ranked:
-            lines.append(f"run the best again: {command_again(ranked[0].user_attrs['overrides'])}")
+        if best:
+            lines.append(f"run the best again: {command_again(best[0].user_attrs['overrides'])}")
     if not any(trial.state is TrialState.COMPLETE for trial in trials):
         failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
         if failed is not None:

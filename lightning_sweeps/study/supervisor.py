@@ -231,14 +231,13 @@ class Supervisor:
                     slot.outcome = message[1]
 
     def _report(self, trial: Trial, value: float, step: int) -> bool:
-        trial.set_user_attr("epochs", step)
-        if len(self.study.directions) > 1 or step in self._reported(trial):
+        if len(self.study.directions) > 1:  # Optuna keeps reports of a single objective only
+            trial.set_user_attr("epochs", step)
+            return False
+        if step in self._frozen(trial).intermediate_values:
             return False
         trial.report(value, step)
         return trial.should_prune()
-
-    def _reported(self, trial: Trial) -> dict[int, float]:
-        return self.study._storage.get_trial(trial._trial_id).intermediate_values  # noqa: SLF001
 
     def _end(self, slot: Running) -> None:
         self.running.remove(slot)
@@ -256,7 +255,7 @@ class Supervisor:
         if self.stopped_by is not None or self.ending.startswith("timeout"):
             return Outcome("interrupted")
         code = slot.process.exitcode or 0
-        retries = self._reported_attribute(slot.job.trial, "retries")
+        retries = int(slot.job.trial.user_attrs.get("retries", 0))
         if (code < 0 or code == 255) and retries < self.budget.max_retries:
             slot.job.trial.set_user_attr("retries", retries + 1)
             self._waiting.append(self._frozen(slot.job.trial))
@@ -267,9 +266,6 @@ class Supervisor:
                 "failed", reason=f"killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
             )
         return Outcome("failed", reason=f"its process left with exit code {code} and no result")
-
-    def _reported_attribute(self, trial: Trial, name: str) -> int:
-        return int(self._frozen(trial).user_attrs.get(name, 0))
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self.study._storage.get_trial(trial._trial_id)  # noqa: SLF001
