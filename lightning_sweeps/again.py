@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hydra.utils import to_hydra_override_value_str
+from omegaconf import DictConfig
+
+from lightning_sweeps.groups import CONF
 
 
 def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed: object) -> str:
@@ -19,6 +22,20 @@ def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed
     kept = [override for override in overrides if key_of(override) not in changed]
     added = [f"{key}={_override_value(value)}" for key, value in changed.items()]
     return shlex.join([*_program(), *(["-m"] if multirun else []), *kept, *added])
+
+
+def command_to_go_on(config: DictConfig, folder: Path) -> str:
+    """The command that goes on with a search."""
+    if main_folder(config.hydra) == CONF:
+        return shlex.join(["python", "-m", "lightning_sweeps.resume", from_here(folder)])
+    typed = [line for line in config.hydra.overrides.hydra if not line.startswith("hydra.mode=")]
+    overrides = [*typed, *config.hydra.overrides.task]
+    return command_again(overrides, multirun=True, **{"hydra.sweep.dir": from_here(folder)})
+
+
+def main_folder(hydra: DictConfig) -> Path:
+    """The folder of configs that a command was started with."""
+    return Path(str(next(source.path for source in hydra.runtime.config_sources if source.provider == "main")))
 
 
 def key_of(override: str) -> str:

@@ -20,13 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_sweeps import trust as trusting
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
-from lightning_sweeps.groups import add_config_folder, describe_groups
+from lightning_sweeps.groups import CONF, add_config_folder, describe_groups
 from lightning_sweeps.study.sweeper import StudySweeper
 from lightning_sweeps.values import require_kinds
-
-_package = Path(__file__).parent
-# In a wheel the configs lie inside the package, in a checkout beside it.
-CONF = next(folder for folder in (_package / "conf", _package.parent / "conf") if folder.is_dir())
 
 
 def start(conf: str | Path | None, trust: Iterable[str]) -> None:

@@ -7,6 +7,10 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
+_package = Path(__file__).parent
+# In a wheel the configs lie inside the package, in a checkout beside it.
+CONF = next(folder for folder in (_package / "conf", _package.parent / "conf") if folder.is_dir())
+
 
 def add_config_folder(folder: Path) -> None:
     """Have Hydra search this folder too, after the caller's own."""

@@ -22,13 +22,12 @@ def main() -> None:
     if not file.is_file():
         sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{USAGE}")
     saved: Any = OmegaConf.load(file).hydra
-    from lightning_sweeps.again import key_of
-    from lightning_sweeps.app import CONF
+    from lightning_sweeps.again import key_of, main_folder
+    from lightning_sweeps.groups import CONF
 
-    main_source = next(source.path for source in saved.runtime.config_sources if source.provider == "main")
-    if Path(main_source) != CONF:
+    if main_folder(saved) != CONF:
         sys.exit(
-            f"error: {sys.argv[1]}: this search was started by another program, with the configs in {main_source}.\n"
+            f"error: {sys.argv[1]}: this search was started by another program, with configs in {main_folder(saved)}.\n"
             f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
         )
     replaced = {key_of(override) for override in changed} | {"hydra.sweep.dir", "hydra.mode"}

@@ -17,7 +17,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
-from lightning_sweeps.app import CONF, register_resolvers
+from lightning_sweeps.app import register_resolvers
+from lightning_sweeps.groups import CONF
 
 register_resolvers([CONF])
 # The tests' networks are small: threads that wait for each other would take longer than the work.

@@ -31,8 +31,8 @@ LAYERS = [
         "explain",
         "values",
     },
-    {"callbacks", "again", "devices", "groups"},
-    {"trust", "folders", "no_profiler", "trial"},
+    {"callbacks", "again", "devices"},
+    {"groups", "trust", "folders", "no_profiler", "trial"},
     {"errors"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -6,8 +6,7 @@ import shlex
 import pytest
 from conftest import composed
 
-from lightning_sweeps.app import CONF
-from lightning_sweeps.groups import find_groups
+from lightning_sweeps.groups import CONF, find_groups
 
 GROUPS = find_groups([CONF])
 # Tested elsewhere: they need a GPU, a second process, a process of their own (torch's profiler leaves the one it was in

@@ -7,7 +7,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from multiprocessing import process as mp_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -15,15 +14,7 @@ from typing import Any
 
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
-
-
-@dataclass
-class Outcome:
-    """How a trial ended: ``done``, ``pruned``, ``failed`` or ``interrupted``."""
-
-    how: str
-    value: Any = None
-    reason: str = ""
+from lightning_sweeps.study.outcome import Outcome, judge
 
 
 class ReportingTrial(trials.Trial):
@@ -47,7 +38,7 @@ class ReportingTrial(trials.Trial):
         return self.pruned
 
 
-def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, config: Any) -> Outcome:
+def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, config: Any, objectives: int) -> Outcome:
     """Run the task function as Hydra's launchers do; never raises an ``Exception``."""
     from hydra.core.utils import JobStatus, run_job
 
@@ -67,7 +58,7 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
             return Outcome("failed", reason=_reason(error))
     value = job._return_value  # noqa: SLF001 (the property prints an error of its own)
     if job.status is JobStatus.COMPLETED:
-        return Outcome("pruned" if trial.pruned else "done", value)
+        return Outcome("pruned") if trial.pruned else judge(value, objectives)
     if isinstance(value, RunInterruptedError):
         return Outcome("interrupted")
     if trial.pruned or type(value).__name__ == "TrialPruned":
@@ -82,7 +73,14 @@ def _reason(error: BaseException) -> str:
 
 
 def serve(
-    connection: Connection, shared: bytes, job: bytes, folder: str, sweep: str, cores: int, gpu: str | None
+    connection: Connection,
+    shared: bytes,
+    job: bytes,
+    folder: str,
+    sweep: str,
+    objectives: int,
+    cores: int,
+    gpu: str | None,
 ) -> None:
     """The main function of a trial's process; it sees one GPU where there are any."""
     if gpu is not None:
@@ -109,16 +107,14 @@ def serve(
     number, params, restarted, config = cloudpickle.loads(job)
 
     def exchange(value: float, step: int) -> bool:
-        connection.send(("report", value, step))
+        connection.send((value, step))
         return bool(connection.recv())
 
-    outcome = run_trial(ReportingTrial(number, params, restarted, exchange), hydra_context, task_function, config)
+    trial = ReportingTrial(number, params, restarted, exchange)
+    outcome = run_trial(trial, hydra_context, task_function, config, objectives)
     sys.stdout.flush()
     sys.stderr.flush()
-    try:
-        connection.send(("ended", outcome))
-    except Exception as error:  # noqa: BLE001 (a value that does not pickle)
-        connection.send(("ended", Outcome("failed", reason=f"its value cannot be sent: {_reason(error)}")))
+    connection.send(outcome)
 
 
 def _set_singletons(state: Any) -> None:

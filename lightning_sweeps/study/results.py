@@ -9,7 +9,7 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.again import command_again, from_here
+from lightning_sweeps.again import command_again
 from lightning_sweeps.folders import write_atomically
 
 COLUMNS = ("number", "state", "value", "epochs", "seconds", "folder", "reason")
@@ -22,17 +22,14 @@ class Results:
         self.study = study
         self.folder = folder
         self.rows: dict[int, dict[str, Any]] = {}
-        for trial in study.get_trials(deepcopy=False):
-            if trial.state.is_finished():
+        self._best: int | None = None
+        self.update()
+
+    def update(self) -> None:
+        """Write both files anew from what the study has."""
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state.is_finished() and trial.number not in self.rows:
                 self.rows[trial.number] = _row(trial)
-
-    def add(self, trial: FrozenTrial) -> None:
-        """A trial has finished."""
-        self.rows[trial.number] = _row(trial)
-        self.write()
-
-    def write(self) -> None:
-        """Write both files."""
         rows = [self.rows[number] for number in sorted(self.rows)]
         parameters = list(dict.fromkeys(name for row in rows for name in row if name not in COLUMNS))
         text = io.StringIO()
@@ -41,7 +38,8 @@ class Results:
         writer.writerows(rows)
         write_atomically(self.folder / "trials.csv", text.getvalue())
         best = best_trial(self.study)
-        if best is not None:
+        if best is not None and best.number != self._best:
+            self._best = best.number
             write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
 
 
@@ -66,7 +64,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name,
         "value": value,
-        **trial.params,
+        **{f"params_{name}" if name in COLUMNS else name: given for name, given in trial.params.items()},
         "epochs": attributes.get("epochs", reported),
         "seconds": seconds,
         "folder": attributes.get("folder", ""),
@@ -75,13 +73,11 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _best(trial: FrozenTrial) -> dict[str, Any]:
-    folder = Path(trial.user_attrs["folder"])
-    checkpoint = next(iter(sorted((folder / "checkpoints").glob("best-*.ckpt"))), None)
     return {
         "number": trial.number,
         "value": trial.value,
-        "overrides": trial.user_attrs["overrides"],
-        "folder": str(folder),
-        "checkpoint": from_here(checkpoint) if checkpoint else None,
-        "command": command_again(trial.user_attrs["overrides"]),
+        "overrides": trial.user_attrs.get("overrides"),
+        "folder": trial.user_attrs.get("folder"),
+        "checkpoint": trial.user_attrs.get("checkpoint"),
+        "command": command_again(trial.user_attrs.get("overrides", [])),
     }

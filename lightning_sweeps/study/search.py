@@ -2,35 +2,37 @@
 
 import gc
 import logging
-import multiprocessing
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import optuna
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from hydra.core.utils import configure_log, setup_globals
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from optuna.trial import Trial
+from optuna.exceptions import StorageInternalError
 
-from lightning_sweeps.again import command_again, from_here
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.again import command_to_go_on, from_here
+from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.folders import claim
+from lightning_sweeps.study.budget import Budget, Tally
+from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.gpus import visible_gpus
+from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
-from lightning_sweeps.study.process import Outcome, ReportingTrial, run_trial, serve
+from lightning_sweeps.study.outcome import Outcome
+from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
+from lightning_sweeps.study.process import ReportingTrial, run_trial
+from lightning_sweeps.study.processes import open_processes
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.space import Space, parse_space
 from lightning_sweeps.study.storage import masked, open_storage, open_study
-from lightning_sweeps.study.summary import say, summarize
-from lightning_sweeps.study.supervisor import Budget, Job, Running, Supervisor
+from lightning_sweeps.study.summary import summarize
+from lightning_sweeps.study.supervisor import Supervisor
+from lightning_sweeps.study.view import open_view
 
 log = logging.getLogger(__name__)
 BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate", "max_retries")
@@ -59,50 +61,51 @@ def search(
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
     pruner = _build(options["pruner"], "optuna.pruners.*")
-    if len(directions) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
-        raise ConfigError("a pruner compares one objective, and there are several; use hydra/sweeper/pruner=none")
+    _require_objective(config, directions, pruner)
     sampler, n_trials, why = _sampler(options, space)
     gpus = visible_gpus()
-    slots = _slots(options["n_jobs"], gpus)
+    in_processes = options["isolation"] == "process"
+    slots = _slots(options["n_jobs"], gpus) if in_processes else 1
     folder = _folder(config)
-    lock = FolderLock(folder)
-    try:
-        study = open_study(
-            open_storage(str(url) if url is not None else None, folder),
-            options["study_name"] or str(config.hydra.job.name),
-            directions,
-            sampler,
-            pruner,
-            space,
-        )
+    with ExitStack() as stack:
+        stack.callback(FolderLock(folder).release)
+        compose = Composer(space, hydra_context, config, folder, options["custom_search_space"])
+        storage = open_storage(str(url) if url is not None else None, folder)
+        sign_new_trials(storage, folder)
+        name = options["study_name"] or str(config.hydra.job.name)
+        study = open_study(storage, name, directions, sampler, pruner, space)
         OmegaConf.save(config, folder / "multirun.yaml")
         log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots)
         results = Results(study, folder)
-        results.write()
-        extend = _extender(options["custom_search_space"], config)
-        with _processes(hydra_context, task_function, folder, slots, gpus) as start:
+        budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
+        interrupted = stack.enter_context(interrupted_trials(study, folder))
+        with (
+            open_processes(hydra_context, task_function, folder, len(directions), slots, gpus) as start,
+            open_view(OmegaConf.select(config, "objective.metric"), in_processes) as view,
+        ):
             supervisor = Supervisor(
                 study,
-                space,
-                Budget(n_trials, **{name: options[name] for name in BUDGETS}),
-                slots if options["isolation"] == "process" else 1,
-                lambda trial, restarted: _compose(trial, restarted, space, hydra_context, config, folder),
-                start if options["isolation"] == "process" else None,
-                lambda job, report: _run_here(job, report, hydra_context, task_function),
+                Tally(study, budget),
+                slots,
+                interrupted,
+                compose,
+                start if in_processes else None,
+                lambda job, report: _run_here(job, report, hydra_context, task_function, len(directions)),
                 results,
-                say,
-                extend,
+                view,
             )
-            supervisor.run()
-        results.write()
+            try:
+                supervisor.run()
+            except (OSError, FolderError, StorageInternalError) as error:
+                again = command_to_go_on(config, folder)
+                raise FolderError(
+                    f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}"
+                ) from error
+        results.update()
         _log_as_hydra(config, hydra_context)  # isolation=none left the last trial's handlers
         summarize(study, supervisor.ending, folder)
-    finally:
-        lock.release()
     if supervisor.stopped_by is not None:
-        overrides = [*config.hydra.overrides.hydra, *arguments]
-        again = command_again(overrides, multirun=True, **{"hydra.sweep.dir": from_here(folder)})
-        log.info("go on with:\n%s", again)
+        log.info("go on with:\n%s", command_to_go_on(config, folder))
         sys.exit(130)
     if supervisor.failed:
         sys.exit(1)
@@ -140,6 +143,14 @@ def _directions(given: Any, config: DictConfig) -> list[str]:
     return many
 
 
+def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:
+    if len(directions) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
+        raise ConfigError("a pruner compares one objective, and there are several; use hydra/sweeper/pruner=none")
+    objective = OmegaConf.select(config, "objective")
+    if OmegaConf.is_dict(objective) and "metric" in objective and objective.metric is None:
+        raise ConfigError("objective.metric=null: a search needs a number to compare; name a logged metric")
+
+
 def _build(node: Any, *trusted: str) -> Any:
     return instantiate(node, _execution_whitelist_=(*trusted, "lightning_sweeps.study.samplers.*"))
 
@@ -173,79 +184,6 @@ def _folder(config: DictConfig) -> Path:
     return folder
 
 
-def _extender(target: str | None, config: DictConfig) -> Any:
-    if not target:
-        return None
-    function = instantiate({"_target_": target, "_partial_": True})
-    return lambda trial: function(config, trial)
-
-
-def _compose(trial: Trial, restarted: bool, space: Space, hydra_context: Any, master: DictConfig, folder: Path) -> Job:
-    params = dict(trial.params)
-    overrides = [*space.fixed, *space.overrides(params)]
-    config = hydra_context.config_loader.load_sweep_config(master, overrides)
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.job.id = str(trial.number)
-        config.hydra.job.num = trial.number
-        config.hydra.sweep.dir = str(folder)
-        before = HydraConfig.instance().cfg
-        HydraConfig.instance().set_config(config)
-        subdir = str(OmegaConf.select(config, "hydra.sweep.subdir"))
-        HydraConfig.instance().cfg = before
-    earlier = trial.user_attrs.get("folder")
-    if restarted and earlier and Path(earlier).parent != folder and Path(earlier).is_dir():
-        with read_write(config.hydra), open_dict(config.hydra):  # begun by another start on a shared storage
-            config.hydra.sweep.dir, config.hydra.sweep.subdir = str(Path(earlier).parent), Path(earlier).name
-        return Job(trial, params, overrides, Path(earlier), restarted, config)
-    return Job(trial, params, overrides, folder / subdir, restarted, config)
-
-
-@contextmanager
-def _processes(hydra_context: Any, task_function: Any, folder: Path, slots: int, gpus: Sequence[str]) -> Any:
-    """How to start a trial's process: from a forkserver that has imported what the app imports."""
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    cores = max(1, len(os.sched_getaffinity(0)) // slots)
-    if hasattr(context, "set_forkserver_preload"):
-        context.set_forkserver_preload(["lightning_sweeps.study.preload", *getattr(task_function, "preload", ())])
-    shared = cloudpickle.dumps((hydra_context, task_function, Singleton.get_state()))
-    threads = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    path = os.environ.get("PYTHONPATH")
-    for name, value in threads.items():
-        os.environ[name] = value or str(cores)
-    os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-
-    def start(job: Job, slot: int) -> Running:
-        ours, theirs = context.Pipe()
-        packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
-        process = context.Process(
-            target=serve,
-            args=(
-                theirs,
-                shared,
-                packed,
-                str(job.folder),
-                str(folder),
-                cores,
-                gpus[slot % len(gpus)] if gpus else None,
-            ),
-            name=f"trial-{job.trial.number}",
-        )
-        process.start()
-        theirs.close()
-        return Running(job, process, ours, slot)
-
-    try:
-        yield start
-    finally:
-        for name, value in {**threads, "PYTHONPATH": path}.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _run_here(job: Job, report: Any, hydra_context: Any, task_function: Any) -> Outcome:
-    return run_trial(
-        ReportingTrial(job.trial.number, job.params, job.restarted, report), hydra_context, task_function, job.config
-    )
+def _run_here(job: Job, report: Any, hydra_context: Any, task_function: Any, objectives: int) -> Outcome:
+    trial = ReportingTrial(job.trial.number, job.params, job.restarted, report)
+    return run_trial(trial, hydra_context, task_function, job.config, objectives)

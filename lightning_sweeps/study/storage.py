@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.study.space import Space
 
 JOURNAL = "study.journal"
@@ -22,12 +22,18 @@ class FileLock(BaseJournalFileLock):
     Optuna's lock files stay after ``kill -9`` and make the next process wait for 30 seconds.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
         self._descriptor = -1
+        self._seen = False
 
     def acquire(self) -> bool:
-        self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o644)
+        # Optuna would begin an empty journal where the old one has been deleted.
+        there = self.journal.is_file()
+        if self._seen and not there:
+            raise FolderError(f"{self.journal} is gone: somebody deleted or moved it while the search was running")
+        self._seen = there
+        self._descriptor = os.open(self.journal.with_name(f".{self.journal.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         return True
 
@@ -40,14 +46,27 @@ def masked(url: str) -> str:
     return re.sub(r"(://[^/@]*?):[^/]*@", r"\1:***@", url)
 
 
-def open_storage(url: str | None, folder: Path) -> BaseStorage | str:
-    """The journal in the folder, less a line that a kill or a full disk cut off; or the URL, for Optuna to open."""
+def open_storage(url: str | None, folder: Path) -> BaseStorage:
+    """The journal in the folder, less a line that a kill or a full disk cut off; or what the URL names.
+
+    Raises:
+        ConfigError: it cannot be opened; tells no password.
+    """
     if url is not None:
-        return url
+        return _open_url(url)
     file = folder / JOURNAL
     if file.is_file():
         _drop_torn_line(file)
-    return JournalStorage(JournalFileBackend(str(file), lock_obj=FileLock(folder / f".{JOURNAL}.lock")))
+    return JournalStorage(JournalFileBackend(str(file), lock_obj=FileLock(file)))
+
+
+def _open_url(url: str) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # noqa: BLE001 (each database has errors of its own)
+        lines = (line.strip() for line in str(error).replace(url, masked(url)).splitlines())
+        reason = next(filter(None, lines), type(error).__name__)
+        raise ConfigError(f"hydra.sweeper.storage={masked(url)}: cannot be opened. {reason}") from None
 
 
 def _drop_torn_line(file: Path) -> None:
@@ -57,7 +76,7 @@ def _drop_torn_line(file: Path) -> None:
 
 
 def open_study(
-    storage: BaseStorage | str,
+    storage: BaseStorage,
     name: str,
     directions: list[str],
     sampler: optuna.samplers.BaseSampler,

@@ -2,123 +2,74 @@
 
 import json
 import math
-import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lightning_sweeps.study.process import Outcome
-from lightning_sweeps.study.results import Results, best_trial
-from lightning_sweeps.study.space import Space
+from lightning_sweeps.study.budget import Tally
+from lightning_sweeps.study.job import Job, Running
+from lightning_sweeps.study.outcome import Outcome
+from lightning_sweeps.study.results import Results
+from lightning_sweeps.study.signals import Signals
+from lightning_sweeps.study.view import View
 
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
-FIRST_FAILURES = 3
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What ends a search. Trials count over the whole study, seconds from this start."""
-
-    n_trials: int
-    timeout: float | None = None
-    trial_timeout: float | None = None
-    target: float | None = None
-    patience: int | None = None
-    max_failure_rate: float = 0.5
-    max_retries: int = 0
-
-
-@dataclass
-class Job:
-    """One trial, composed and ready to run."""
-
-    trial: Trial
-    params: dict[str, Any]
-    overrides: list[str]
-    folder: Path
-    restarted: bool
-    config: Any
-
-
-@dataclass
-class Running:
-    """A trial's process."""
-
-    job: Job
-    process: BaseProcess
-    connection: Connection
-    slot: int
-    started: float = field(default_factory=time.monotonic)
-    outcome: Outcome | None = None
-    timed_out: bool = False
-
-    def kill(self) -> None:
-        """Kill it and what it started."""
-        pid = self.process.pid
-        if pid is None:
-            return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 class Supervisor:
-    """Runs trials in slots until a budget is used; ``ending`` says which."""
+    """Runs trials in slots until a budget is used; ``ending`` says which.
+
+    Args:
+        interrupted: trials of an earlier start, to be run again under their numbers.
+        compose: samples a trial's parameters and composes its job; the flag says that it is run again.
+        start: starts a job's process in a slot; None where jobs run in this process.
+        run_here: runs a job in this process; it is given a function that takes reports and says whether to prune.
+    """
 
     def __init__(
         self,
         study: optuna.Study,
-        space: Space,
-        budget: Budget,
+        tally: Tally,
         slots: int,
+        interrupted: list[FrozenTrial],
         compose: Callable[[Trial, bool], Job],
         start: Callable[[Job, int], Running] | None,
         run_here: Callable[[Job, Callable[[float, int], bool]], Outcome],
         results: Results,
-        say: Callable[[FrozenTrial], None],
-        extend: Callable[[Trial], None] | None = None,
+        view: View,
     ) -> None:
         self.study = study
-        self.space = space
-        self.budget = budget
+        self.tally = tally
+        self.budget = tally.budget
         self.slots = slots
+        self.interrupted = interrupted
         self.compose = compose
         self.start = start
         self.run_here = run_here
         self.results = results
-        self.say = say
-        self.extend = extend
+        self.view = view
         self.running: list[Running] = []
         self.ending = ""
         self.stopped_by: int | None = None
-        self._started = time.monotonic()
         self._stop_deadline = math.inf
-        everything = study.get_trials(deepcopy=False)
-        self._states = [trial.state for trial in everything if trial.state.is_finished()]
-        self._waiting = [trial for trial in everything if trial.state is TrialState.RUNNING]
-        self._last_better = len(self._states)
-        self._best: float | None = None if len(study.directions) > 1 else getattr(best_trial(study), "value", None)
 
     def run(self) -> None:
         """Search. On Ctrl-C, SIGTERM and SIGHUP the running trials are stopped and stay to be run again."""
-        with _Signals(self._interrupt) as wake:
+        with Signals(self._interrupt) as wake:
             try:
                 while True:
                     self._fill()
                     if not self.running:
                         break
+                    self.view.draw(self.running, self.tally)
                     self._wait(wake)
             finally:
                 for slot in self.running:
@@ -126,28 +77,29 @@ class Supervisor:
                 for slot in self.running:
                     slot.process.join()
 
+    @property
+    def failed(self) -> bool:
+        """Whether too many trials failed, or none is complete."""
+        return self.ending.startswith("failures") or not self.tally.count(TrialState.COMPLETE)
+
     # -- starting ---------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
         while len(self.running) < self.slots and not self._ended():
-            if self._waiting:
-                trial, restarted = Trial(self.study, self._waiting.pop(0)._trial_id), True  # noqa: SLF001
-            elif len(self._states) + len(self.running) < self.budget.n_trials:
+            if self.interrupted:
+                trial, restarted = Trial(self.study, self.interrupted.pop(0)._trial_id), True  # noqa: SLF001
+            elif len(self.tally.states) + self.tally.unfinished < self.budget.n_trials:
                 trial, restarted = self.study.ask(), False
+                self.tally.unfinished += 1
             else:
                 if not self.running:
                     self.ending = f"n_trials={self.budget.n_trials}"
                 return
-            self._begin(trial, restarted)
+            self._begin(self.compose(trial, restarted))
 
-    def _begin(self, trial: Trial, restarted: bool) -> None:
-        for name, distribution in self.space.distributions.items():
-            trial._suggest(name, distribution)  # noqa: SLF001 (the stock sweeper's way for any distribution)
-        if self.extend is not None:
-            self.extend(trial)
-        job = self.compose(trial, restarted)
-        trial.set_user_attr("folder", str(job.folder))
-        trial.set_user_attr("overrides", job.overrides)
+    def _begin(self, job: Job) -> None:
+        job.trial.set_user_attr("folder", str(job.folder))
+        job.trial.set_user_attr("overrides", job.overrides)
         if self.start is not None:
             free = min(set(range(self.slots)) - {other.slot for other in self.running})
             self.running.append(self.start(job, free))
@@ -163,28 +115,8 @@ class Supervisor:
 
     def _ended(self) -> bool:
         if not self.ending:
-            self.ending = self._why_end()
+            self.ending = self.tally.why_end()
         return bool(self.ending)
-
-    def _why_end(self) -> str:
-        budget, states = self.budget, self._states
-        failed = sum(state is TrialState.FAIL for state in states)
-        if len(states) >= FIRST_FAILURES and failed == len(states):
-            return f"failures: the first {failed} trials failed"
-        if failed > budget.max_failure_rate * max(budget.n_trials, len(states)):
-            return f"failures: {failed} of {len(states)} trials, more than max_failure_rate={budget.max_failure_rate}"
-        if budget.timeout is not None and time.monotonic() - self._started >= budget.timeout:
-            return f"timeout={budget.timeout} s"
-        if budget.target is not None and self._best is not None and not self._better(budget.target, self._best):
-            return f"target={budget.target}"
-        if budget.patience is not None and len(states) - self._last_better >= budget.patience:
-            return f"patience={budget.patience}"
-        return ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether too many trials failed, or none is complete."""
-        return self.ending.startswith("failures") or TrialState.COMPLETE not in self._states
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
@@ -194,7 +126,8 @@ class Supervisor:
             self._seconds_to_wait(),
         )
         if wake in ready:
-            wake.recv(64)
+            with suppress(BlockingIOError):
+                wake.recv(64)
         for slot in list(self.running):
             if slot.connection in ready:
                 self._receive(slot)
@@ -213,26 +146,26 @@ class Supervisor:
             self._stop_running()
 
     def _seconds_to_wait(self) -> float | None:
-        ends = [self._stop_deadline]
+        ends = [self._stop_deadline, self.view.next_draw]
         if self.budget.trial_timeout is not None:
             ends += [slot.started + self.budget.trial_timeout for slot in self.running if not slot.timed_out]
         if self.budget.timeout is not None and not self.ending:
-            ends.append(self._started + self.budget.timeout)
+            ends.append(self.tally.started + self.budget.timeout)
         first = min(ends)
         return None if first == math.inf else max(0.0, first - time.monotonic())
 
     def _receive(self, slot: Running) -> None:
-        with suppress(EOFError, OSError):
-            while slot.connection.poll():
-                message = slot.connection.recv()
-                if message[0] == "report":
-                    slot.connection.send(self._report(slot.job.trial, message[1], message[2]))
-                else:
-                    slot.outcome = message[1]
+        while (message := _next(slot.connection)) is not None:
+            if isinstance(message, Outcome):
+                slot.outcome = message
+                continue
+            slot.value, slot.step = message
+            prune = self._report(slot.job.trial, *message)
+            with suppress(OSError):  # it was killed meanwhile
+                slot.connection.send(prune)
 
     def _report(self, trial: Trial, value: float, step: int) -> bool:
         if len(self.study.directions) > 1:  # Optuna keeps reports of a single objective only
-            trial.set_user_attr("epochs", step)
             return False
         if step in self._frozen(trial).intermediate_values:
             return False
@@ -258,7 +191,7 @@ class Supervisor:
         retries = int(slot.job.trial.user_attrs.get("retries", 0))
         if (code < 0 or code == 255) and retries < self.budget.max_retries:
             slot.job.trial.set_user_attr("retries", retries + 1)
-            self._waiting.append(self._frozen(slot.job.trial))
+            self.interrupted.append(self._frozen(slot.job.trial))
             return Outcome("interrupted")
         if code < 0:
             name = signal.Signals(-code).name
@@ -273,29 +206,18 @@ class Supervisor:
     # -- telling ----------------------------------------------------------------------------------------------------
 
     def _tell(self, job: Job, outcome: Outcome) -> None:
-        trial = job.trial
-        values = None
+        for name, value in _from_result(job).items():
+            job.trial.set_user_attr(name, value)
         if outcome.how == "done":
-            values, problem = _values(outcome.value, len(self.study.directions))
-            if problem:
-                outcome = Outcome("failed", reason=problem)
-        if outcome.how == "done":
-            told = self.study.tell(trial, values)
+            told = self.study.tell(job.trial, outcome.values)
         elif outcome.how == "pruned":
-            told = self.study.tell(trial, state=TrialState.PRUNED)
+            told = self.study.tell(job.trial, state=TrialState.PRUNED)
         else:
-            trial.set_user_attr("reason", outcome.reason)
-            told = self.study.tell(trial, state=TrialState.FAIL)
-        self._states.append(told.state)
-        if told.state is TrialState.COMPLETE and len(self.study.directions) == 1:
-            value = told.values[0]
-            if self._best is None or self._better(value, self._best):
-                self._best, self._last_better = value, len(self._states)
-        self.results.add(told)
-        self.say(told)
-
-    def _better(self, a: float, b: float) -> bool:
-        return a > b if self.study.direction is optuna.study.StudyDirection.MAXIMIZE else a < b
+            job.trial.set_user_attr("reason", outcome.reason)
+            told = self.study.tell(job.trial, state=TrialState.FAIL)
+        self.tally.update()
+        self.results.update()
+        self.view.told(told)
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
@@ -313,50 +235,24 @@ class Supervisor:
         if self._stop_deadline == math.inf:
             self._stop_deadline = time.monotonic() + SECONDS_TO_STOP
             for slot in self.running:
-                with suppress(ProcessLookupError):
-                    os.kill(slot.process.pid or 0, signal.SIGINT)
+                slot.stop()
 
 
-def _values(value: Any, objectives: int) -> tuple[list[float] | None, str]:
-    """The task function's return value as numbers, or why it is none."""
-    given: Sequence[Any] = value if objectives > 1 and isinstance(value, list | tuple) else [value]
-    if len(given) != objectives:
-        return None, f"returned {_shown(value)}; {objectives} numbers are needed"
-    numbers = []
-    for one in given:
-        try:
-            number = float(one)
-        except (TypeError, ValueError):
-            return None, f"returned {_shown(value)}; a number is needed"
-        if not math.isfinite(number):
-            return None, f"returned {number}"
-        numbers.append(number)
-    return numbers, ""
+def _next(connection: Connection) -> Any:
+    try:
+        return connection.recv() if connection.poll() else None
+    except (EOFError, OSError):
+        return None
 
 
-def _shown(value: Any) -> str:
-    return f"{json.dumps(value, default=repr)[:60]} ({type(value).__name__})"
-
-
-class _Signals:
-    """While inside, signals go to the handler and wake the loop through a socket."""
-
-    def __init__(self, handler: Callable[[int], None]) -> None:
-        self.handler = handler
-
-    def __enter__(self) -> socket.socket:
-        self.read, self._write = socket.socketpair()
-        self._write.setblocking(False)
-        self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        self._before = {}
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, lambda caught, _: self.handler(caught))
-        return self.read
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._wakeup)
-        self.read.close()
-        self._write.close()
+def _from_result(job: Job) -> dict[str, Any]:
+    """What a Lightning run notes of itself, as attributes of its trial."""
+    try:
+        result = json.loads((job.folder / "result.json").read_text())
+        return {
+            name: result[key]
+            for name, key in (("epochs", "epochs"), ("checkpoint", "best_checkpoint"), ("seed", "seed"))
+            if result[key] is not None
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from lightning_sweeps.app import CONF
-from lightning_sweeps.groups import find_groups
+from lightning_sweeps.groups import CONF, find_groups
 
 GROUPS = find_groups([CONF])
 OPTIMIZERS = sorted(set(GROUPS["optimizer"]) - {"none"})

@@ -1,0 +1,90 @@
+"""What ends a search."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+FIRST_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Trials count over the whole study, seconds from this start."""
+
+    n_trials: int
+    timeout: float | None = None
+    trial_timeout: float | None = None
+    target: float | None = None
+    patience: int | None = None
+    max_failure_rate: float = 0.5
+    max_retries: int = 0
+
+
+class Tally:
+    """What the study has so far, and which budget that uses up."""
+
+    def __init__(self, study: optuna.Study, budget: Budget) -> None:
+        self.study = study
+        self.budget = budget
+        self.states: dict[int, TrialState] = {}  # of the finished trials
+        self.best: FrozenTrial | None = None  # of a study with one objective
+        self.unfinished = 0  # trials that run, here or under another supervisor, or were interrupted
+        self.started = time.monotonic()
+        self._last_better = 0
+        self.update()
+        self.at_start = len(self.states)
+
+    def update(self) -> None:
+        """Read the study, to which other supervisors may write as well."""
+        trials = self.study.get_trials(deepcopy=False)
+        self.unfinished = sum(trial.state is TrialState.RUNNING for trial in trials)
+        new = [trial for trial in trials if trial.state.is_finished() and trial.number not in self.states]
+        for trial in _in_order(new):
+            self.states[trial.number] = trial.state
+            if trial.state is not TrialState.COMPLETE or len(self.study.directions) > 1:
+                continue
+            if self.best is None or self._better(trial.values[0], self.best.values[0]):
+                self.best, self._last_better = trial, len(self.states)
+
+    def count(self, state: TrialState) -> int:
+        """The finished trials in this state."""
+        return sum(one is state for one in self.states.values())
+
+    def why_end(self) -> str:
+        """The budget that is used up; empty while there is none. ``n_trials`` is looked at before each trial."""
+        budget, finished, failed = self.budget, len(self.states), self.count(TrialState.FAIL)
+        if finished >= FIRST_FAILURES and failed == finished:
+            return f"failures: the first {failed} trials failed"
+        if failed > budget.max_failure_rate * max(budget.n_trials, finished):
+            return f"failures: {failed} of {finished} trials, more than max_failure_rate={budget.max_failure_rate}"
+        if budget.timeout is not None and self.seconds >= budget.timeout:
+            return f"timeout={budget.timeout} s"
+        if budget.target is not None and self.best and not self._better(budget.target, self.best.values[0]):
+            return f"target={budget.target}"
+        if budget.patience is not None and finished - self._last_better >= budget.patience:
+            return f"patience={budget.patience}"
+        return ""
+
+    @property
+    def seconds(self) -> float:
+        """Since this start."""
+        return time.monotonic() - self.started
+
+    def seconds_left(self) -> float | None:
+        """Until the end, if it goes on as since this start; None before the first trial has finished."""
+        here = len(self.states) - self.at_start
+        left = max(0, self.budget.n_trials - len(self.states)) * self.seconds / here if here else None
+        if self.budget.timeout is None:
+            return left
+        until_timeout = max(0.0, self.budget.timeout - self.seconds)
+        return until_timeout if left is None else min(left, until_timeout)
+
+    def _better(self, a: float, b: float) -> bool:
+        return a > b if self.study.direction is optuna.study.StudyDirection.MAXIMIZE else a < b
+
+
+def _in_order(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    return sorted(trials, key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete, trial.number))

@@ -1,0 +1,37 @@
+"""How a trial ended."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Outcome:
+    """``done``, ``pruned``, ``failed`` or ``interrupted``; the values of what is done, the reason of what failed."""
+
+    how: str
+    values: list[float] = field(default_factory=list)
+    reason: str = ""
+
+
+def judge(returned: Any, objectives: int) -> Outcome:
+    """Whether what a task function returned is as many finite numbers as the study has objectives."""
+    given: Sequence[Any] = returned if objectives > 1 and isinstance(returned, list | tuple) else [returned]
+    if len(given) != objectives:
+        return Outcome("failed", reason=f"returned {_shown(returned)}; {objectives} numbers are needed")
+    numbers = []
+    for one in given:
+        try:
+            number = float(one)
+        except (TypeError, ValueError):
+            return Outcome("failed", reason=f"returned {_shown(returned)}; a number is needed")
+        if not math.isfinite(number):
+            return Outcome("failed", reason=f"returned {number}")
+        numbers.append(number)
+    return Outcome("done", numbers)
+
+
+def _shown(value: Any) -> str:
+    return f"{json.dumps(value, default=repr)[:60]} ({type(value).__name__})"
