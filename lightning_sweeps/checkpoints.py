@@ -58,6 +58,17 @@ def require_fitting(path: Path, module: LightningModule, max_epochs: int | None 
         )
 
 
+def logged_steps(path: Path) -> int:
+    """How many steps the run had logged when it wrote the checkpoint; the next is logged under this number.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    content = _read(path)
+    epoch_loop = content.get("loops", {}).get("fit_loop", {}).get("epoch_loop.state_dict", {})
+    return int(epoch_loop.get("_batches_that_stepped", content.get("global_step", 0)))
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not zipfile.is_zipfile(path):
         raise CheckpointError(f"ckpt_path={path}: not a checkpoint, or not all of one (torch.save writes zip files)")

@@ -119,7 +119,8 @@ class ObjectiveTracker(QuietCallback):
             return
         self.observations.append(Observation(epoch, float(value)))
         trial = current_trial()
-        trial.report(float(value), step=epoch + 1)  # the step is what was spent: finished epochs
+        # The step is what was spent: finished epochs, or validations where an epoch has several.
+        trial.report(float(value), step=epoch + 1 if _validates_by_epoch(trainer) else len(self.observations))
         if trainer.strategy.reduce_boolean_decision(trial.should_prune(), all=False):
             trainer.should_stop = True
             # Lightning would first complete the least that a run must do.
@@ -140,6 +141,15 @@ class ObjectiveTracker(QuietCallback):
         debugging = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         if metric is not None and metric not in trainer.callback_metrics and not self.observations and not debugging:
             raise never_logged("objective.metric", metric, trainer)
+
+
+def _validates_by_epoch(trainer: Trainer) -> bool:
+    if not trainer.enable_validation:
+        return True
+    # val_check_batch is None where validations come by the clock.
+    return trainer.check_val_every_n_epoch is not None and (
+        (trainer.val_check_batch or 0) >= trainer.num_training_batches
+    )
 
 
 def never_logged(key: str, metric: str, trainer: Trainer) -> MetricError:

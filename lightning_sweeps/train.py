@@ -23,9 +23,9 @@ from lightning_sweeps import optimization, summary
 from lightning_sweeps.again import command_again, from_here
 from lightning_sweeps.callbacks import FiniteLoss, History, SaveOnInterrupt
 from lightning_sweeps.callbacks.pictures import tensorboards
-from lightning_sweeps.checkpoints import require_fitting
+from lightning_sweeps.checkpoints import logged_steps, require_fitting
 from lightning_sweeps.devices import require_devices, settle_cuda_check
-from lightning_sweeps.errors import ConfigError, NonFiniteLossError, RunInterruptedError, nearest
+from lightning_sweeps.errors import CheckpointError, ConfigError, NonFiniteLossError, RunInterruptedError, nearest
 from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters, plain_values
 from lightning_sweeps.no_profiler import NoProfiler
 from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
@@ -108,8 +108,9 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     module: LightningModule = build(_filled(config["model"], datamodule, "model"), "model")
     optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
-    if ckpt_path is None and current_trial().restarted and (folder / "checkpoints" / "last.ckpt").is_file():
-        ckpt_path = folder / "checkpoints" / "last.ckpt"
+    continued = _continued(folder / "checkpoints" / "last.ckpt")
+    if continued.ckpt_path is not None:
+        ckpt_path = continued.ckpt_path
     elif ckpt_path is not None:
         require_fitting(ckpt_path, module, config["trainer"].get("max_epochs") if stage == "fit" else None)
     elif stage != "fit":
@@ -121,7 +122,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
     callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
     loggers: list[Logger] = [
-        build(node, f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node
+        build(continued.logger(node), f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node
     ]
     if not loggers:  # Lightning refuses a monitor that has nowhere to log to
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
@@ -145,6 +146,37 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
         seed=config["seed"],
     )
     return _Job(module, datamodule, trainer, tracker, interrupt, ckpt_path, config["test"], result)
+
+
+@dataclass
+class _Continued:
+    """What a trial that was interrupted goes on from; for any other run nothing."""
+
+    ckpt_path: Path | None = None
+    step: int | None = None
+
+    def logger(self, node: Any) -> Any:
+        """The logger's config such that what was logged stays, and no step is there twice."""
+        if self.step is None or not isinstance(node, Mapping):
+            return node
+        kind = str(node.get("_target_")).rpartition(".")[2]
+        added: dict[str, dict[str, Any]] = {
+            "TensorBoardLogger": {"purge_step": self.step},
+            "CSVLogger": {"version": f"from_step_{self.step}"},
+        }
+        return {**node, **added.get(kind, {})}
+
+
+def _continued(last: Path) -> _Continued:
+    if not current_trial().restarted:
+        return _Continued()
+    if not last.is_file():
+        return _Continued(step=0)
+    try:
+        return _Continued(last, logged_steps(last))
+    except CheckpointError as error:
+        log.warning("the trial begins anew: %s", error)
+        return _Continued(step=0)
 
 
 def _require_parts(config: Mapping[str, Any]) -> None:
@@ -207,7 +239,8 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
         result.seconds = round(time.monotonic() - started, 3)
         _collect(job)
         if job.trainer.is_global_zero:
-            if result.stage == "fit":
+            goes_on = job.result.status == "interrupted" and current_trial().number is not None
+            if result.stage == "fit" and not goes_on:  # one entry for a trial, when it has ended
                 for logger in tensorboards(job.trainer):
                     log_hyperparameters(logger, hyperparameters, result)
             result.write()

@@ -65,6 +65,7 @@ class Supervisor:
         """Search. On Ctrl-C, SIGTERM and SIGHUP the running trials are stopped and stay to be run again."""
         with Signals(self._interrupt) as wake:
             try:
+                self.view.draw(self.running, self.tally)
                 while True:
                     self._fill()
                     if not self.running:

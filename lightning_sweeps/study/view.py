@@ -54,7 +54,8 @@ class LiveView(View):
             self.next_draw = self._drawn + SECONDS_BETWEEN_DRAWS
             return
         self._drawn, self.next_draw = now, now + SECONDS_OF_A_CLOCK
-        self.live.update(Group(_standing(running, tally), self._table(running, now)), refresh=True)
+        below = self._table(running, now) if running else Text("importing what the trials need")
+        self.live.update(Group(_standing(running, tally), below), refresh=True)
 
     def _table(self, running: Sequence[Running], now: float) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", expand=False)

@@ -89,6 +89,29 @@ def test_a_killed_search_goes_on_from_the_last_checkpoint(own_folder, command):
             assert [float(row["epoch"]) for row in csv.DictReader(file)] == list(range(epochs))
         assert list(study().trials[number].intermediate_values) == list(range(1, epochs + 1))
     assert "Restored all states" in Path("s/0/run.log").read_text()
+    events = EventAccumulator("s/0", size_guidance={"scalars": 0})  # two event files, one curve
+    events.Reload()
+    for tag in ("val/accuracy", "train/loss", "lr-AdamW"):
+        steps = [scalar.step for scalar in events.Scalars(tag)]
+        assert steps == sorted(set(steps))
+    assert len(events.Scalars("val/accuracy")) == epochs
+    assert len(events.Scalars("objective")) == 1
+
+
+def test_several_validations_in_an_epoch_are_steps(command, own_folder):
+    done = command("-m", *SMALL, "seed=1,2", "trainer.max_epochs=2", "trainer.val_check_interval=0.5")
+    assert done.returncode == 0, done.stderr
+    for trial in study().trials:
+        assert list(trial.intermediate_values) == [1, 2, 3, 4]
+    with Path("s/trials.csv").open() as file:
+        assert [row["epochs"] for row in csv.DictReader(file)] == ["2", "2"]
+
+
+def test_a_search_without_an_objective_is_refused(command):
+    done = command("-m", *SMALL, "seed=1,2", "objective.metric=null")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: objective.metric=null")
+    assert not Path("s").exists()
 
 
 def test_resume_says_what_is_wrong(command, own_folder):
