@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable
+from multiprocessing import current_process
 from pathlib import Path
 
 from lightning_sweeps.trial import Trial, current_trial
@@ -30,6 +31,8 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
             so it may add options, replace them, and have a ``config.yaml`` of its own.
         trust: packages whose code a config may name in ``_target_``.
     """
+    if getattr(current_process(), "_inheriting", False):
+        return  # a trial's process reads the script that started the search, for its definitions
     # Until the run has its parts there is nothing to save, and some library's import swallows a KeyboardInterrupt.
     # (Ignored is what a shell sets for a job in the background; that stays.)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -44,5 +47,4 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        gc.unfreeze()  # some libraries complain when the interpreter leaves and their objects are still there
         gc.enable()

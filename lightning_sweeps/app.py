@@ -1,5 +1,6 @@
 """The command: Hydra's flags and composition around ``train.run``. Imports no torch, so that ``--help`` is quick."""
 
+import atexit
 import gc
 import logging
 import os
@@ -89,6 +90,9 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
 
             gc.freeze()  # what was imported stays: no collection looks at it again
             gc.enable()
+            # Some libraries complain when the interpreter leaves and their frozen objects are still there.
+            atexit.unregister(gc.unfreeze)
+            atexit.register(gc.unfreeze)
             # The heavy imports are done: from here on Ctrl-C is an exception, which the run turns into a checkpoint.
             in_main_thread = threading.current_thread() is threading.main_thread()
             if in_main_thread and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

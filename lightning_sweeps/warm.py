@@ -1,6 +1,5 @@
 """Imported by a search's forkserver before the first trial: what a Lightning run imports and asks, done once."""
 
-import gc
 from typing import Any
 
 import torch
@@ -21,5 +20,3 @@ def _subclasses(of: Any) -> set[type]:
 # asks all of them the first time: a quarter second, which the children inherit as answered.
 for _class in _subclasses(torch.nn.Module):
     issubclass(_class, torchmetrics.Metric)
-gc.collect()
-gc.freeze()

@@ -1,6 +1,7 @@
 """What happens inside a trial's process, and how it speaks with the supervisor."""
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -83,6 +84,8 @@ def serve(
     gpu: str | None,
 ) -> None:
     """The main function of a trial's process; it sees one GPU where there are any."""
+    gc.freeze()  # what the server imported is shared with it as long as nobody touches it
+    gc.enable()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     import cloudpickle

@@ -19,15 +19,15 @@ from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.study.budget import Budget, Tally
 from lightning_sweeps.study.compose import Composer
-from lightning_sweeps.study.gpus import visible_gpus
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
 from lightning_sweeps.study.process import ReportingTrial, run_trial
-from lightning_sweeps.study.processes import open_processes
+from lightning_sweeps.study.processes import starter
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
+from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
 from lightning_sweeps.study.storage import masked, open_storage, open_study
 from lightning_sweeps.study.summary import summarize
@@ -39,9 +39,18 @@ BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate",
 
 
 def search(
-    options: Mapping[str, Any], hydra_context: Any, task_function: Any, config: DictConfig, arguments: Sequence[str]
+    options: Mapping[str, Any],
+    hydra_context: Any,
+    task_function: Any,
+    config: DictConfig,
+    arguments: Sequence[str],
+    slots: Slots,
+    server: Any,
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
+
+    Args:
+        server: the multiprocessing context of the trials' processes; None where they run in this one.
 
     Raises:
         SweepsError: something that a person can act on, before the first trial.
@@ -56,16 +65,11 @@ def search(
         if "***" in str(url):
             raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
         _hide_password(config, str(url))
-    if options["isolation"] not in ("process", "none"):
-        raise ConfigError(f"hydra.sweeper.isolation={options['isolation']}: it is process or none")
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
     pruner = _build(options["pruner"], "optuna.pruners.*")
     _require_objective(config, directions, pruner)
     sampler, n_trials, why = _sampler(options, space)
-    gpus = visible_gpus()
-    in_processes = options["isolation"] == "process"
-    slots = _slots(options["n_jobs"], gpus) if in_processes else 1
     folder = _folder(config)
     with ExitStack() as stack:
         stack.callback(FolderLock(folder).release)
@@ -75,21 +79,21 @@ def search(
         name = options["study_name"] or str(config.hydra.job.name)
         study = open_study(storage, name, directions, sampler, pruner, space)
         OmegaConf.save(config, folder / "multirun.yaml")
-        log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots)
+        log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots.count)
         results = Results(study, folder)
         budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
         interrupted = stack.enter_context(interrupted_trials(study, folder))
-        with (
-            open_processes(hydra_context, task_function, folder, len(directions), slots, gpus) as start,
-            open_view(OmegaConf.select(config, "objective.metric"), in_processes) as view,
-        ):
+        start = None
+        if server is not None:
+            start = starter(server, hydra_context, task_function, folder, len(directions), slots)
+        with open_view(OmegaConf.select(config, "objective.metric"), in_processes=start is not None) as view:
             supervisor = Supervisor(
                 study,
                 Tally(study, budget),
-                slots,
+                slots.count,
                 interrupted,
                 compose,
-                start if in_processes else None,
+                start,
                 lambda job, report: _run_here(job, report, hydra_context, task_function, len(directions)),
                 results,
                 view,
@@ -162,14 +166,6 @@ def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.
     if options["custom_search_space"] and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)
     return choose(configured, seed, space, options["n_trials"])
-
-
-def _slots(n_jobs: Any, gpus: Sequence[str]) -> int:
-    if n_jobs == "auto":
-        return max(1, len(gpus))
-    if isinstance(n_jobs, int) and n_jobs >= 1:
-        return n_jobs
-    raise ConfigError(f"hydra.sweeper.n_jobs={n_jobs}: it is a number of trials at once, at least 1, or auto")
 
 
 def _folder(config: DictConfig) -> Path:

@@ -1,11 +1,13 @@
 """The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
 
+from contextlib import ExitStack
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study import config as configs
 
 configs.register()
@@ -24,6 +26,20 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; leaves with ``sys.exit`` where the search failed or was interrupted."""
-        from lightning_sweeps.study.search import search
+        from lightning_sweeps.study.server import open_server
+        from lightning_sweeps.study.slots import divide
 
-        return search(self.options, self.hydra_context, self.task_function, self.master_config, arguments)
+        isolation = self.options["isolation"]
+        if isolation not in ("process", "none"):
+            raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
+        slots = divide(self.options["n_jobs"] if isolation == "process" else 1)
+        with ExitStack() as stack:
+            server = None
+            if isolation == "process":  # first, since it has the most to import
+                preload = getattr(self.task_function, "preload", ())
+                server = stack.enter_context(open_server(preload, slots.cores))
+            from lightning_sweeps.study.search import search
+
+            return search(
+                self.options, self.hydra_context, self.task_function, self.master_config, arguments, slots, server
+            )

@@ -1,0 +1,49 @@
+"""The process that trials are forked from: it imports what they need once, while the search itself is being set up."""
+
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+@contextmanager
+def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
+    """A multiprocessing context whose processes come from the server; from fresh interpreters where there is no fork.
+
+    Args:
+        preload: modules that the server imports, beside the script that was started.
+        cores: for the threads of each process.
+    """
+    threads = {name: os.environ.get(name, str(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    with _environment(**threads, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry)):
+        if "forkserver" not in multiprocessing.get_all_start_methods():
+            yield multiprocessing.get_context("spawn")
+            return
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["lightning_sweeps.study.preload", "__main__", *preload])
+        server: Any = multiprocessing.forkserver._forkserver  # noqa: SLF001
+        server.ensure_running()
+        try:
+            yield context
+        finally:  # not left to itself: it may still be importing
+            with suppress(ProcessLookupError, TypeError):
+                os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001
+            server._stop()  # noqa: SLF001
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
