@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = ("torch", "lightning", "torchvision", "hydra-core")
+PACKAGES = ("torch", "lightning", "torchvision", "hydra-core", "optuna")
 NETS = {
     "dense": ["model=mlp", "model.net.width=[64,128,64]"],
     "cnn": ["model=cnn", "model.net.width=8", "model.net.dropout=0"],

@@ -70,10 +70,11 @@ def search(
     pruner = _build(options["pruner"], "optuna.pruners.*")
     _require_objective(config, directions, pruner)
     sampler, n_trials, why = _sampler(options, space)
+    compose = Composer(space, hydra_context, config, options["custom_search_space"])
+    compose.check()
     folder = _folder(config)
     with ExitStack() as stack:
         stack.callback(FolderLock(folder).release)
-        compose = Composer(space, hydra_context, config, folder, options["custom_search_space"])
         storage = open_storage(str(url) if url is not None else None, folder)
         sign_new_trials(storage, folder)
         name = options["study_name"] or str(config.hydra.job.name)

@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import optuna
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.study.budget import Tally
@@ -96,7 +98,12 @@ class Supervisor:
                 if not self.running:
                     self.ending = f"n_trials={self.budget.n_trials}"
                 return
-            self._begin(self.compose(trial, restarted))
+            try:
+                job = self.compose(trial, restarted)
+            except (HydraException, OmegaConfBaseException) as error:
+                self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
+            else:
+                self._begin(job)
 
     def _begin(self, job: Job) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
@@ -112,7 +119,8 @@ class Supervisor:
         if outcome.how == "interrupted":
             self._interrupt(signal.SIGINT)
         else:
-            self._tell(job, outcome)
+            self._note_result(job)
+            self._tell(job.trial, outcome)
 
     def _ended(self) -> bool:
         if not self.ending:
@@ -181,7 +189,8 @@ class Supervisor:
         slot.connection.close()
         outcome = slot.outcome or self._death(slot)
         if outcome.how != "interrupted":
-            self._tell(slot.job, outcome)
+            self._note_result(slot.job)
+            self._tell(slot.job.trial, outcome)
 
     def _death(self, slot: Running) -> Outcome:
         if slot.timed_out:
@@ -206,19 +215,27 @@ class Supervisor:
 
     # -- telling ----------------------------------------------------------------------------------------------------
 
-    def _tell(self, job: Job, outcome: Outcome) -> None:
-        for name, value in _from_result(job).items():
-            job.trial.set_user_attr(name, value)
+    def _tell(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.how == "done":
-            told = self.study.tell(job.trial, outcome.values)
+            told = self.study.tell(trial, outcome.values)
         elif outcome.how == "pruned":
-            told = self.study.tell(job.trial, state=TrialState.PRUNED)
+            told = self.study.tell(trial, state=TrialState.PRUNED)
         else:
-            job.trial.set_user_attr("reason", outcome.reason)
-            told = self.study.tell(job.trial, state=TrialState.FAIL)
+            trial.set_user_attr("reason", outcome.reason)
+            told = self.study.tell(trial, state=TrialState.FAIL)
         self.tally.update()
         self.results.update()
         self.view.told(told)
+
+    def _note_result(self, job: Job) -> None:
+        """What a Lightning run notes of itself, as attributes of its trial."""
+        try:
+            result = json.loads((job.folder / "result.json").read_text())
+        except (OSError, ValueError):
+            return
+        for name, key in (("epochs", "epochs"), ("checkpoint", "best_checkpoint"), ("seed", "seed")):
+            if isinstance(result, dict) and result.get(key) is not None:
+                job.trial.set_user_attr(name, result[key])
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
@@ -244,16 +261,3 @@ def _next(connection: Connection) -> Any:
         return connection.recv() if connection.poll() else None
     except (EOFError, OSError):
         return None
-
-
-def _from_result(job: Job) -> dict[str, Any]:
-    """What a Lightning run notes of itself, as attributes of its trial."""
-    try:
-        result = json.loads((job.folder / "result.json").read_text())
-        return {
-            name: result[key]
-            for name, key in (("epochs", "epochs"), ("checkpoint", "best_checkpoint"), ("seed", "seed"))
-            if result[key] is not None
-        }
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}

@@ -129,6 +129,24 @@ def test_the_stock_sweepers_work_with_the_same_app(command, sweeper):
     assert Path("s/1/result.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["optimizer.lrr=1,2"], "optimizer.lrr: no such key. Did you mean 'optimizer.lr'?"),
+        (["model=mlp,cnnn"], "model=cnnn: no such option. Did you mean 'cnn'?"),
+        (["optimizer=sgd,adam", "optimizer.momentum=0.5,0.9"], "optimizer.momentum: no such key"),
+        (["optimizer.lr=interval(1,0)"], "optimizer.lr=interval(1,0): "),
+        (["seed=1,2", "hydra.sweeper.n_jobs=0"], "hydra.sweeper.n_jobs=0: it is a number of trials at once"),
+    ],
+)
+def test_what_cannot_be_composed_is_said_before_the_search(command, typed, said):
+    done = command("-m", *typed)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {said}")
+    assert done.stderr.count("\n") <= 2
+    assert not Path("outputs").exists()
+
+
 def test_a_contradicting_direction_is_refused(command):
     done = command("-m", "search=quick", "hydra.sweeper.direction=minimize", "hydra.sweep.dir=s")
     assert done.returncode == 1
