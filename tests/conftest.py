@@ -157,7 +157,8 @@ def objective(cfg):
     if fault == "exit": os._exit(3)
     if fault == "killed": os.kill(os.getpid(), signal.SIGKILL)
     if fault == "once" and not trial.restarted: os.kill(os.getpid(), signal.SIGKILL)
-    if fault == "hang":
+    if fault == "stubborn": signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if fault in ("hang", "stubborn"):
         Path("hanging").touch()
         time.sleep(600)
     for step in range(1, cfg.steps + 1):

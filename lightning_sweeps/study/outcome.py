@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass
 class Outcome:
-    """``done``, ``pruned``, ``failed`` or ``interrupted``; the values of what is done, the reason of what failed."""
+    """``done``, ``pruned``, ``failed``, ``no space`` (on the disk) or ``interrupted``.
+
+    Has the values of what is done and the reason of what failed.
+    """
 
     how: str
     values: list[float] = field(default_factory=list)

@@ -1,5 +1,6 @@
 """What happens inside a trial's process, and how it speaks with the supervisor."""
 
+import errno
 import faulthandler
 import gc
 import os
@@ -8,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing import process as mp_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -55,8 +57,7 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
         except KeyboardInterrupt:
             return Outcome("interrupted")
         except Exception as error:  # noqa: BLE001 (anything may be wrong with a config)
-            traceback.print_exc()
-            return Outcome("failed", reason=_reason(error))
+            return _failed(error)
     value = job._return_value  # noqa: SLF001 (the property prints an error of its own)
     if job.status is JobStatus.COMPLETED:
         return Outcome("pruned") if trial.pruned else judge(value, objectives)
@@ -64,49 +65,53 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
         return Outcome("interrupted")
     if trial.pruned or type(value).__name__ == "TrialPruned":
         return Outcome("pruned")
-    traceback.print_exception(value)
-    return Outcome("failed", reason=_reason(value))
+    return _failed(value)
 
 
-def _reason(error: BaseException) -> str:
+def _failed(error: BaseException) -> Outcome:
+    with suppress(OSError):  # the disk may be full
+        traceback.print_exception(error)
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return Outcome("no space" if _is_full_disk(error) else "failed", reason=reason)
 
 
-def serve(
-    connection: Connection,
-    shared: bytes,
-    job: bytes,
-    folder: str,
-    sweep: str,
-    objectives: int,
-    cores: int,
-    gpu: str | None,
-) -> None:
-    """The main function of a trial's process; it sees one GPU where there are any."""
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether the error, or one that led to it, is of a full disk: then no trial can do better."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, cores: int) -> None:
+    """The main function of a trial's process: sets itself up, waits for its job and does it."""
     gc.freeze()  # what the server imported is shared with it as long as nobody touches it
     gc.enable()
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     import cloudpickle
+
+    from lightning_sweeps.study.lock import hold_trials_lock
 
     os.setsid()  # the terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    output = os.open(Path(folder) / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-    faulthandler.enable()
-    from lightning_sweeps.study.lock import hold_trials_lock
-
-    hold_trials_lock(Path(sweep))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(cores)
     hydra_context, task_function, singletons = cloudpickle.loads(shared)
     _set_singletons(singletons)
+    try:
+        job, folder, gpu = connection.recv()
+    except (EOFError, KeyboardInterrupt):
+        return
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        _redirect_output(Path(folder))
+        hold_trials_lock(Path(sweep))
+    except OSError as error:
+        connection.send(_failed(error))
+        return
     number, params, restarted, config = cloudpickle.loads(job)
 
     def exchange(value: float, step: int) -> bool:
@@ -115,9 +120,21 @@ def serve(
 
     trial = ReportingTrial(number, params, restarted, exchange)
     outcome = run_trial(trial, hydra_context, task_function, config, objectives)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     connection.send(outcome)
+
+
+def _redirect_output(folder: Path) -> None:
+    """What the trial prints goes into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    output = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    faulthandler.enable()
 
 
 def _set_singletons(state: Any) -> None:

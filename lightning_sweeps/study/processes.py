@@ -1,6 +1,7 @@
-"""Starting a trial's process."""
+"""Starting the trials' processes, one ahead of its trial."""
 
-from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,51 @@ from lightning_sweeps.study.process import serve
 from lightning_sweeps.study.slots import Slots
 
 
-def starter(
-    context: Any, hydra_context: Any, task_function: Any, folder: Path, objectives: int, slots: Slots
-) -> Callable[[Job, int], Running]:
-    """A function that starts a job's process in a slot."""
-    shared = cloudpickle.dumps((hydra_context, task_function, Singleton.get_state()))
+class Processes:
+    """Starts jobs in slots.
 
-    def start(job: Job, slot: int) -> Running:
-        ours, theirs = context.Pipe()
+    A process spends as long on being forked and set up as on all else between two trials, so the next one is made while
+    the others work, and waits for its job.
+    """
+
+    def __init__(
+        self, context: Any, hydra_context: Any, task_function: Any, folder: Path, objectives: int, slots: Slots
+    ) -> None:
+        self.context = context
+        self.folder = folder
+        self.objectives = objectives
+        self.slots = slots
+        self.shared = cloudpickle.dumps((hydra_context, task_function, Singleton.get_state()))
+        self._next: tuple[BaseProcess, Connection] | None = None
+
+    def prepare(self) -> None:
+        """Make the next process."""
+        if self._next is None:
+            ours, theirs = self.context.Pipe()
+            arguments = (theirs, self.shared, str(self.folder), self.objectives, self.slots.cores)
+            process = self.context.Process(target=serve, args=arguments)
+            process.start()
+            theirs.close()
+            self._next = process, ours
+
+    def start(self, job: Job, slot: int) -> Running:
+        """Start a job."""
+        if self._next is not None and not self._next[0].is_alive():
+            self.close()
+        self.prepare()
+        assert self._next is not None  # noqa: S101 (for the type checker)
+        process, connection = self._next
+        self._next = None
+        process.name = f"trial-{job.trial.number}"
         packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
-        process = context.Process(
-            target=serve,
-            args=(theirs, shared, packed, str(job.folder), str(folder), objectives, slots.cores, slots.gpu(slot)),
-            name=f"trial-{job.trial.number}",
-        )
-        process.start()
-        theirs.close()
-        return Running(job, process, ours, slot)
+        connection.send((packed, str(job.folder), self.slots.gpu(slot)))
+        return Running(job, process, connection, slot)
 
-    return start
+    def close(self) -> None:
+        """Let the process go that got no job."""
+        if self._next is not None:
+            process, connection = self._next
+            self._next = None
+            process.kill()
+            process.join()
+            connection.close()

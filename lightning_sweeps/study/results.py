@@ -42,6 +42,17 @@ class Results:
             self._best = best.number
             write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
 
+    def finish(self) -> None:
+        """At the end of a search, also what the stock Optuna sweeper leaves, for those who read that."""
+        self.update()
+        found: dict[str, Any] = {"name": "optuna"}
+        if len(self.study.directions) > 1:
+            best = self.study.best_trials
+            found["solutions"] = [{"params": trial.params, "values": trial.values} for trial in best]
+        elif (trial := best_trial(self.study)) is not None:
+            found |= {"best_params": trial.params, "best_value": trial.value}
+        write_atomically(self.folder / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(found)))
+
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
     """The best complete trial; None before the first, and for several objectives."""

@@ -24,7 +24,7 @@ from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
 from lightning_sweeps.study.process import ReportingTrial, run_trial
-from lightning_sweeps.study.processes import starter
+from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.slots import Slots
@@ -84,17 +84,17 @@ def search(
         results = Results(study, folder)
         budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
         interrupted = stack.enter_context(interrupted_trials(study, folder))
-        start = None
+        processes = None
         if server is not None:
-            start = starter(server, hydra_context, task_function, folder, len(directions), slots)
-        with open_view(OmegaConf.select(config, "objective.metric"), in_processes=start is not None) as view:
+            processes = Processes(server, hydra_context, task_function, folder, len(directions), slots)
+        with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
             supervisor = Supervisor(
                 study,
                 Tally(study, budget),
                 slots.count,
                 interrupted,
                 compose,
-                start,
+                processes,
                 lambda job, report: _run_here(job, report, hydra_context, task_function, len(directions)),
                 results,
                 view,
@@ -106,7 +106,7 @@ def search(
                 raise FolderError(
                     f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}"
                 ) from error
-        results.update()
+        results.finish()
         _log_as_hydra(config, hydra_context)  # isolation=none left the last trial's handlers
         summarize(study, supervisor.ending, folder)
     if supervisor.stopped_by is not None:

@@ -16,9 +16,11 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Running
 from lightning_sweeps.study.outcome import Outcome
+from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.results import Results
 from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.view import View
@@ -32,7 +34,7 @@ class Supervisor:
     Args:
         interrupted: trials of an earlier start, to be run again under their numbers.
         compose: samples a trial's parameters and composes its job; the flag says that it is run again.
-        start: starts a job's process in a slot; None where jobs run in this process.
+        processes: starts a job in a slot; None where jobs run in this process.
         run_here: runs a job in this process; it is given a function that takes reports and says whether to prune.
     """
 
@@ -43,7 +45,7 @@ class Supervisor:
         slots: int,
         interrupted: list[FrozenTrial],
         compose: Callable[[Trial, bool], Job],
-        start: Callable[[Job, int], Running] | None,
+        processes: Processes | None,
         run_here: Callable[[Job, Callable[[float, int], bool]], Outcome],
         results: Results,
         view: View,
@@ -54,7 +56,7 @@ class Supervisor:
         self.slots = slots
         self.interrupted = interrupted
         self.compose = compose
-        self.start = start
+        self.processes = processes
         self.run_here = run_here
         self.results = results
         self.view = view
@@ -72,9 +74,13 @@ class Supervisor:
                     self._fill()
                     if not self.running:
                         break
+                    if self.processes is not None and not self.ending and self._more():
+                        self.processes.prepare()
                     self.view.draw(self.running, self.tally)
                     self._wait(wake)
             finally:
+                if self.processes is not None:
+                    self.processes.close()
                 for slot in self.running:
                     slot.kill()
                 for slot in self.running:
@@ -91,7 +97,7 @@ class Supervisor:
         while len(self.running) < self.slots and not self._ended():
             if self.interrupted:
                 trial, restarted = Trial(self.study, self.interrupted.pop(0)._trial_id), True  # noqa: SLF001
-            elif len(self.tally.states) + self.tally.unfinished < self.budget.n_trials:
+            elif self._more():
                 trial, restarted = self.study.ask(), False
                 self.tally.unfinished += 1
             else:
@@ -108,9 +114,9 @@ class Supervisor:
     def _begin(self, job: Job) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
         job.trial.set_user_attr("overrides", job.overrides)
-        if self.start is not None:
+        if self.processes is not None:
             free = min(set(range(self.slots)) - {other.slot for other in self.running})
-            self.running.append(self.start(job, free))
+            self.running.append(self.processes.start(job, free))
             return
         try:
             outcome = self.run_here(job, lambda value, step: self._report(job.trial, value, step))
@@ -118,9 +124,11 @@ class Supervisor:
             outcome = Outcome("interrupted")
         if outcome.how == "interrupted":
             self._interrupt(signal.SIGINT)
-        else:
-            self._note_result(job)
-            self._tell(job.trial, outcome)
+        self._close(job, outcome)
+
+    def _more(self) -> bool:
+        """Whether the budget has trials that have not begun."""
+        return len(self.tally.states) + self.tally.unfinished < self.budget.n_trials
 
     def _ended(self) -> bool:
         if not self.ending:
@@ -187,10 +195,7 @@ class Supervisor:
             slot.kill()  # it may live on where only the forkserver died
         slot.process.join()
         slot.connection.close()
-        outcome = slot.outcome or self._death(slot)
-        if outcome.how != "interrupted":
-            self._note_result(slot.job)
-            self._tell(slot.job.trial, outcome)
+        self._close(slot.job, slot.outcome or self._death(slot))
 
     def _death(self, slot: Running) -> Outcome:
         if slot.timed_out:
@@ -214,6 +219,13 @@ class Supervisor:
         return self.study._storage.get_trial(trial._trial_id)  # noqa: SLF001
 
     # -- telling ----------------------------------------------------------------------------------------------------
+
+    def _close(self, job: Job, outcome: Outcome) -> None:
+        if outcome.how == "no space":
+            raise FolderError(f"trial {job.trial.number}: {outcome.reason}")
+        if outcome.how != "interrupted":  # an interrupted one stays as it is, to be run again
+            self._note_result(job)
+            self._tell(job.trial, outcome)
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.how == "done":

@@ -5,7 +5,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -55,7 +55,8 @@ class LiveView(View):
             return
         self._drawn, self.next_draw = now, now + SECONDS_OF_A_CLOCK
         below = self._table(running, now) if running else Text("importing what the trials need")
-        self.live.update(Group(_standing(running, tally), below), refresh=True)
+        with suppress(OSError):  # the terminal may be gone
+            self.live.update(Group(_standing(running, tally), below), refresh=True)
 
     def _table(self, running: Sequence[Running], now: float) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
@@ -101,8 +102,14 @@ def open_view(metric: str | None, in_processes: bool) -> Iterator[View]:
         yield View()
         return
     # Not auto_refresh: a thread of its own would draw into what the loop prints.
-    with Live(console=console, auto_refresh=False, transient=True) as live, _logging_above(sys.stdout):
-        yield LiveView(live, metric or "value", "epoch" if metric else "step")
+    live = Live(console=console, auto_refresh=False, transient=True)
+    live.start()
+    try:
+        with _logging_above(sys.stdout):
+            yield LiveView(live, metric or "value", "epoch" if metric else "step")
+    finally:
+        with suppress(OSError):
+            live.stop()
 
 
 @contextmanager

@@ -1,15 +1,120 @@
 """What every storage of a study must do."""
 
 import csv
+import socket
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
 
-pytestmark = pytest.mark.slow
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.study.budget import Budget, Tally
+from lightning_sweeps.study.lock import FolderLock
+from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
+from lightning_sweeps.study.results import Results, best_trial
+from lightning_sweeps.study.space import Space
+from lightning_sweeps.study.storage import open_storage, open_study
+
+SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
+
+
+@pytest.fixture(params=["memory", "journal", "sqlite"])
+def storage(request, own_folder):
+    """A storage of each kind."""
+    if request.param == "memory":
+        return optuna.storages.InMemoryStorage()
+    return open_storage("sqlite:///study.db" if request.param == "sqlite" else None, own_folder)
+
+
+def opened(storage, space: Space = SPACE, direction: str = "minimize") -> optuna.Study:
+    pruner = optuna.pruners.NopPruner()
+    return open_study(storage, "search", [direction], optuna.samplers.RandomSampler(0), pruner, space)
+
+
+def test_a_study_is_opened_again_with_what_it_has(storage):
+    study = opened(storage)
+    for value in (3.0, 1.0, 2.0):
+        study.tell(study.ask(SPACE.distributions), value)
+    again = opened(storage)
+    assert [trial.value for trial in again.trials] == [3.0, 1.0, 2.0]
+    assert best_trial(again).number == 1
+
+
+def test_another_space_or_direction_is_refused_with_the_difference(storage):
+    opened(storage)
+    with pytest.raises(ConfigError, match=r"Changed: x: .*5\.0.*6\.0"):
+        opened(storage, Space({"x": FloatDistribution(-5.0, 6.0)}))
+    with pytest.raises(ConfigError, match="has direction"):
+        opened(storage, direction="maximize")
+
+
+def test_a_trial_names_its_supervisor_from_its_first_moment(storage, own_folder):
+    sign_new_trials(storage, own_folder)
+    trial = opened(storage).ask()
+    assert trial.user_attrs == {"supervisor": {"host": socket.gethostname(), "folder": str(own_folder)}}
+    frozen = opened(storage).trials[0]
+    assert frozen.state is TrialState.RUNNING
+    assert frozen.datetime_start is not None
+
+
+def test_only_trials_whose_supervisor_is_gone_are_interrupted(storage, own_folder):
+    study = opened(storage)
+    folders = {name: own_folder / name for name in ("ours", "dead", "alive", "deleted")}
+    for name, folder in folders.items():
+        if name != "deleted":
+            folder.mkdir()
+        create = storage.create_new_trial
+        sign_new_trials(storage, folder)
+        study.ask(SPACE.distributions)
+        storage.create_new_trial = create
+    study.ask(SPACE.distributions).set_user_attr("supervisor", {"host": "another", "folder": "/nowhere"})
+    alive = FolderLock(folders["alive"])
+    with interrupted_trials(study, folders["ours"]) as found:
+        assert [trial.number for trial in found] == [0, 1, 3]
+        # Meanwhile nobody else takes them over.
+        with interrupted_trials(study, own_folder) as others:
+            assert [trial.number for trial in others] == [0, 3]
+    alive.release()
+
+
+def test_the_tally_sees_what_other_supervisors_told(storage):
+    study = opened(storage)
+    tally = Tally(study, Budget(n_trials=4, patience=2, target=0.5))
+    other = opened(storage)
+    for value in (3.0, 1.0, 2.0):
+        other.tell(other.ask(SPACE.distributions), value)
+    other.ask(SPACE.distributions)
+    tally.update()
+    assert (len(tally.states), tally.unfinished, tally.best.number, tally.why_end()) == (3, 1, 1, "")
+    other.tell(other.ask(SPACE.distributions), 4.0)
+    tally.update()
+    assert tally.why_end() == "patience=2"
+
+
+def test_the_table_has_every_finished_trial(storage, own_folder):
+    study = opened(storage)
+    first, second, third = (study.ask(SPACE.distributions) for _ in range(3))
+    study.tell(second, 2.0)
+    results = Results(study, own_folder)
+    third.report(7.0, 3)
+    study.tell(third, state=TrialState.PRUNED)
+    first.set_user_attr("reason", "a bad day")
+    study.tell(first, state=TrialState.FAIL)
+    results.update()
+    with Path("trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["number"], row["state"], row["value"], row["epochs"], row["reason"]) for row in rows] == [
+        ("0", "FAIL", "", "", "a bad day"),
+        ("1", "COMPLETE", "2.0", "", ""),
+        ("2", "PRUNED", "7.0", "3", ""),
+    ]
 
 
 @pytest.fixture(params=["journal", "sqlite"])
-def storage(request) -> list[str]:
+def kept(request) -> list[str]:
+    """The options for each storage that outlives the command."""
     return {"journal": [], "sqlite": ["hydra.sweeper.storage='sqlite:///study.db'"]}[request.param]
 
 
@@ -18,8 +123,9 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_study_goes_on_where_it_was(sweep, storage):
-    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.sampler.seed=3", *storage]
+@pytest.mark.slow
+def test_a_search_goes_on_where_it_was(sweep, kept):
+    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.sampler.seed=3", *kept]
     assert sweep(*search, "hydra.sweeper.n_trials=3").returncode == 0
     first = rows()
     done = sweep(*search, "hydra.sweeper.n_trials=5", "hydra.sweeper.n_jobs=2")
@@ -29,18 +135,12 @@ def test_a_study_goes_on_where_it_was(sweep, storage):
     assert not Path("s-2").exists()
 
 
-def test_a_used_up_budget_runs_nothing(sweep, storage):
-    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2", *storage]
+@pytest.mark.slow
+def test_a_used_up_budget_runs_nothing(sweep, kept):
+    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2", *kept]
     assert sweep(*search).returncode == 0
     before = Path("pids").read_text()
     done = sweep(*search)
     assert done.returncode == 0
     assert "ended by n_trials=2" in done.stdout
     assert Path("pids").read_text() == before
-
-
-def test_another_space_is_refused_with_the_difference(sweep, storage):
-    assert sweep("x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=1", *storage).returncode == 0
-    done = sweep("x=interval(-6.0,5.0)", *storage)
-    assert done.returncode == 1
-    assert "Changed: x" in done.stderr

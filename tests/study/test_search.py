@@ -1,56 +1,16 @@
 """A search as a person meets it: real processes, real signals, real files."""
 
-import csv
-import random
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import optuna
 import pytest
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
+from searches import SEARCH, gone, rows, start, study, wait_until
 
-from lightning_sweeps.study.storage import JOURNAL, masked, open_storage
+from lightning_sweeps.study.storage import masked
 
 pytestmark = pytest.mark.slow
-SEARCH = ["x=interval(-5.0,5.0)", "hydra.sweeper.sampler.seed=7"]
-
-
-def rows(folder: Path = Path("s")) -> list[dict[str, str]]:
-    with (folder / "trials.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def study(folder: Path = Path("s")) -> optuna.Study:
-    return optuna.load_study(study_name=None, storage=open_storage(None, folder))
-
-
-def start(app, *overrides: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
-        cwd=app.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def gone(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    try:
-        return status.read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def wait_until(condition, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_every_combination_runs_once(sweep):
@@ -130,31 +90,21 @@ def test_pruned_trials_are_pruned_with_their_last_value(sweep, isolation):
     assert all(trial.value == trial.intermediate_values[trial.last_step] for trial in pruned)
 
 
-def test_the_same_seed_gives_the_same_trials_also_after_kills(sweep, app):
-    """``kill -9`` at random moments, twenty times: in the end nothing shows that it ever happened."""
-    search = [*SEARCH, "hydra.sweeper.n_trials=40", "sleep=0.05"]
-    assert sweep(*search).returncode == 0
-    Path("s").rename("never_interrupted")
-    moments = random.Random(0)
-    kills = 0
-    while kills < 20:
-        supervisor = start(app, *search)
-        wait_until((Path("s") / JOURNAL).is_file)
-        try:
-            supervisor.communicate(timeout=moments.uniform(0.3, 1.2))
-        except subprocess.TimeoutExpired:
-            supervisor.send_signal(signal.SIGKILL)
-            supervisor.communicate()
-        kills += 1
-    assert sweep(*search).returncode == 0
+def test_one_slot_with_a_seed_gives_the_same_trials(sweep):
+    for folder in ("first", "second"):
+        assert sweep(*SEARCH, "hydra.sweeper.n_trials=12").returncode == 0
+        Path("s").rename(folder)
+    first, second = (study(Path(folder)).trials for folder in ("first", "second"))
+    assert [(trial.params, trial.values) for trial in first] == [(trial.params, trial.values) for trial in second]
 
-    def told(folder: Path) -> list[tuple[str, ...]]:
-        return [(row["number"], row["state"], row["value"], row["x"]) for row in rows(folder)]
 
-    assert told(Path("s")) == told(Path("never_interrupted"))
-    assert all((Path("s") / str(number)).is_dir() for number in range(40))
-    pids = [int(line) for line in Path("pids").read_text().split()]
-    wait_until(lambda: all(gone(pid) for pid in pids))
+def test_a_used_up_timeout_stops_the_running_trials_which_go_on(sweep):
+    search = [*SEARCH, "hydra.sweeper.n_trials=4"]
+    done = sweep(*search, "++faults={2:hang}", "hydra.sweeper.timeout=3")
+    assert done.returncode == 0, done.stdout
+    assert "ended by timeout=3.0 s: 2 complete, 1 unfinished" in done.stdout
+    assert sweep(*search).returncode == 0
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 4
 
 
 def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(sweep, app):

@@ -1,0 +1,146 @@
+"""``kill -9``, closed terminals, full disks and deleted folders: nothing is lost, and nothing is left behind."""
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+from optuna.trial import TrialState
+from searches import SEARCH, gone, rows, start, study, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that this one started, and theirs."""
+    try:
+        children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+@pytest.mark.parametrize("victims", ["supervisor", "trial", "everything", "any"])
+def test_kills_at_random_moments_leave_no_trace(sweep, app, victims):
+    """In the end nothing shows that they ever happened: the same trials with the same values, each number once."""
+    search = [*SEARCH, "hydra.sweeper.n_trials=40", "sleep=0.05", "hydra.sweeper.max_retries=1000"]
+    assert sweep(*search).returncode == 0
+    Path("s").rename("never_interrupted")
+    moments = random.Random(victims)
+    kills = 0
+    while kills < 20:
+        supervisor = start(app, *search)
+        while kills < 20:
+            try:
+                supervisor.communicate(timeout=moments.uniform(0.2, 0.9))
+                break
+            except subprocess.TimeoutExpired:
+                below = descendants(supervisor.pid)
+                found = {
+                    "supervisor": [supervisor.pid],
+                    "trial": below[-1:],
+                    "everything": [supervisor.pid, *below],
+                    "any": [moments.choice([supervisor.pid, *below])],
+                }[victims]
+                kill(found)
+                kills += bool(found)
+        kill([supervisor.pid])
+        supervisor.communicate()
+        if (Path("s") / "trials.csv").is_file() and len(rows()) == 40:
+            break  # it was through before the twentieth
+    assert kills >= 5
+    done = sweep(*search)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    def told(folder: Path) -> list[tuple[str, ...]]:
+        return [(row["number"], row["state"], row["value"], row["x"]) for row in rows(folder)]
+
+    assert told(Path("s")) == told(Path("never_interrupted"))
+    assert all((Path("s") / str(number)).is_dir() for number in range(40))
+    pids = [int(line) for line in Path("pids").read_text().split()]
+    wait_until(lambda: all(gone(pid) for pid in pids))
+
+
+def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app):
+    search = [*SEARCH, "hydra.sweeper.n_trials=4", "hydra.sweep.dir=s"]
+    terminal = pexpect.spawn(sys.executable, [str(app), "-m", *search, "++faults={2:hang}"], cwd=app.parent, timeout=60)
+    terminal.expect(r"running.*best")  # the live view
+    wait_until(Path("hanging").is_file)
+    below = descendants(terminal.pid)
+    assert below
+    terminal.close(force=False)
+    wait_until(lambda: gone(terminal.pid) and all(gone(pid) for pid in below))
+    assert [row["number"] for row in rows()] == ["0", "1"]
+    assert sweep(*search).returncode == 0
+    assert [row["number"] for row in rows()] == ["0", "1", "2", "3"]
+
+
+def test_ctrl_c_twice_kills_at_once(app):
+    terminal = pexpect.spawn(
+        sys.executable,
+        [str(app), "-m", *SEARCH, "hydra.sweep.dir=s", "++faults={0:stubborn}"],
+        cwd=app.parent,
+        timeout=60,
+    )
+    wait_until(Path("hanging").is_file)
+    below = descendants(terminal.pid)
+    terminal.sendintr()
+    terminal.expect("Ctrl-C again kills them")
+    started = time.monotonic()
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
+    assert time.monotonic() - started < 9  # a stubborn trial would be given ten seconds
+    assert all(gone(pid) for pid in below)
+
+
+def test_a_deleted_folder_ends_the_search_with_a_clear_error(app):
+    supervisor = start(app, *SEARCH, "hydra.sweeper.n_trials=1000", "sleep=0.05")
+    wait_until((Path("s") / "3").is_dir)
+    shutil.rmtree("s", ignore_errors=True)
+    output, _ = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 1
+    assert "the search stopped: " in output
+    pids = [int(line) for line in Path("pids").read_text().split()]
+    wait_until(lambda: all(gone(pid) for pid in pids))
+
+
+def test_a_full_disk_ends_the_search_and_the_study_goes_on(app, own_folder):
+    disk = own_folder / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        command = [sys.executable, str(app), "-m", *SEARCH, "hydra.sweep.dir=disk/s", "hydra.sweeper.n_trials=60"]
+        full = subprocess.run(command, cwd=own_folder, capture_output=True, text=True, timeout=120, check=False)
+        assert full.returncode == 1
+        assert "No space left on device" in full.stderr
+        assert "go on with: python app.py -m" in full.stderr
+        finished = sum(trial.state is TrialState.COMPLETE for trial in study(disk / "s").trials)
+        assert finished > 0
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        done = subprocess.run(command, cwd=own_folder, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        with (disk / "s" / "trials.csv").open() as file:
+            assert [row["number"] for row in csv.DictReader(file)] == [str(number) for number in range(60)]
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
