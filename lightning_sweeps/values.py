@@ -1,5 +1,6 @@
 """Values of the wrong kind, found by comparing with the config files before anything heavy is imported."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,27 @@ def require_kinds(config: Mapping[str, Any], choices: Mapping[str, Any], folders
         if file is not None and isinstance(config.get(group), Mapping):
             _compare(_plain(file), config[group], group, file)
     root = next(file for folder in folders if (file := folder / "config.yaml").is_file())
-    defaults = _plain(root)
-    for key in ("defaults", "hydra"):
-        defaults.pop(key, None)
+    defaults = {key: value for key, value in _plain(root).items() if key not in ("defaults", "hydra")}
     _compare(defaults, config, "", root)
 
 
-def _plain(file: Path) -> dict[str, Any]:
+def _plain(file: Path) -> Mapping[str, Any]:
+    return _read(file, file.stat().st_mtime_ns)
+
+
+@functools.cache
+def _read(file: Path, _changed: int) -> Mapping[str, Any]:
     loaded: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     return loaded or {}
+
+
+def read_examples(folders: Sequence[Path]) -> None:
+    """Read all config files now, so that the processes forked from this one need not."""
+    for options in find_groups(folders).values():
+        for file in options.values():
+            _plain(file)
+    for folder in folders:
+        _plain(folder / "config.yaml")
 
 
 def _compare(example: Mapping[str, Any], given: Mapping[str, Any], where: str, file: Path) -> None:

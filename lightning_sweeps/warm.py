@@ -19,8 +19,11 @@ import torchmetrics
 import lightning_sweeps.datamodules
 import lightning_sweeps.models
 import lightning_sweeps.train  # noqa: F401
+from lightning_sweeps.groups import CONF
+from lightning_sweeps.values import read_examples
 
 PIL.Image.preinit()  # the formats' own modules
+read_examples([CONF])
 
 
 def _subclasses(of: Any) -> set[type]:

@@ -1,5 +1,6 @@
 """A trial on its way: composed, then running in a process."""
 
+import math
 import os
 import signal
 import time
@@ -39,6 +40,7 @@ class Running:
     step: int | None = None  # of the last report
     value: float | None = None
     outcome: Outcome | None = None
+    deadline: float = math.inf  # on the monotonic clock; then it is killed
     timed_out: bool = False
 
     def stop(self) -> None:

@@ -26,6 +26,7 @@ from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.view import View
 
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
+SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
 
 
 class Supervisor:
@@ -61,6 +62,7 @@ class Supervisor:
         self.results = results
         self.view = view
         self.running: list[Running] = []
+        self._ready: Job | None = None
         self.ending = ""
         self.stopped_by: int | None = None
         self._stop_deadline = math.inf
@@ -94,29 +96,43 @@ class Supervisor:
     # -- starting ---------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        while len(self.running) < self.slots and not self._ended():
+        """Give every free slot a job; compose one ahead where a process is on its way out of its slot."""
+        while not self._ended():
+            free = min(set(range(self.slots)) - {other.slot for other in self.running}, default=None)
+            if free is None and not any(slot.outcome for slot in self.running):
+                return
+            self._ready = self._ready or self._next_job()
+            if self._ready is None:
+                if not self.running:
+                    self.ending = f"n_trials={self.budget.n_trials}"
+                return
+            if free is None:
+                return
+            job, self._ready = self._ready, None
+            self._begin(job, free)
+
+    def _next_job(self) -> Job | None:
+        while True:
             if self.interrupted:
                 trial, restarted = Trial(self.study, self.interrupted.pop(0)._trial_id), True  # noqa: SLF001
             elif self._more():
                 trial, restarted = self.study.ask(), False
                 self.tally.unfinished += 1
             else:
-                if not self.running:
-                    self.ending = f"n_trials={self.budget.n_trials}"
-                return
+                return None
             try:
-                job = self.compose(trial, restarted)
+                return self.compose(trial, restarted)
             except (HydraException, OmegaConfBaseException) as error:
                 self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
-            else:
-                self._begin(job)
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: Job, slot: int) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
         job.trial.set_user_attr("overrides", job.overrides)
         if self.processes is not None:
-            free = min(set(range(self.slots)) - {other.slot for other in self.running})
-            self.running.append(self.processes.start(job, free))
+            running = self.processes.start(job, slot)
+            if self.budget.trial_timeout is not None:
+                running.deadline = running.started + self.budget.trial_timeout
+            self.running.append(running)
             return
         try:
             outcome = self.run_here(job, lambda value, step: self._report(job.trial, value, step))
@@ -139,23 +155,26 @@ class Supervisor:
 
     def _wait(self, wake: socket.socket) -> None:
         ready = wait(
-            [wake, *(slot.connection for slot in self.running), *(slot.process.sentinel for slot in self.running)],
+            [
+                wake,
+                *(slot.connection for slot in self.running if slot.outcome is None),
+                *(slot.process.sentinel for slot in self.running),
+            ],
             self._seconds_to_wait(),
         )
         if wake in ready:
             with suppress(BlockingIOError):
                 wake.recv(64)
         for slot in list(self.running):
-            if slot.connection in ready:
+            if slot.connection in ready or slot.process.sentinel in ready:
                 self._receive(slot)
-            if slot.outcome is not None or slot.process.sentinel in ready:
-                self._receive(slot)  # what it said last
+            if slot.process.sentinel in ready:
                 self._end(slot)
         now = time.monotonic()
         for slot in self.running:
-            limit = self.budget.trial_timeout
-            if limit is not None and now - slot.started >= limit and not slot.timed_out:
-                slot.timed_out = True
+            if now >= slot.deadline:
+                slot.timed_out = slot.outcome is None
+                slot.deadline = math.inf
                 slot.kill()
             if now >= self._stop_deadline:
                 slot.kill()
@@ -163,9 +182,7 @@ class Supervisor:
             self._stop_running()
 
     def _seconds_to_wait(self) -> float | None:
-        ends = [self._stop_deadline, self.view.next_draw]
-        if self.budget.trial_timeout is not None:
-            ends += [slot.started + self.budget.trial_timeout for slot in self.running if not slot.timed_out]
+        ends = [self._stop_deadline, self.view.next_draw, *(slot.deadline for slot in self.running)]
         if self.budget.timeout is not None and not self.ending:
             ends.append(self.tally.started + self.budget.timeout)
         first = min(ends)
@@ -173,9 +190,11 @@ class Supervisor:
 
     def _receive(self, slot: Running) -> None:
         while (message := _next(slot.connection)) is not None:
-            if isinstance(message, Outcome):
+            if isinstance(message, Outcome):  # its last word; the slot is free when the process has left
                 slot.outcome = message
-                continue
+                slot.deadline = time.monotonic() + SECONDS_TO_LEAVE
+                self._close(slot.job, message)
+                return
             slot.value, slot.step = message
             prune = self._report(slot.job.trial, *message)
             with suppress(OSError):  # it was killed meanwhile
@@ -195,7 +214,8 @@ class Supervisor:
             slot.kill()  # it may live on where only the forkserver died
         slot.process.join()
         slot.connection.close()
-        self._close(slot.job, slot.outcome or self._death(slot))
+        if slot.outcome is None:
+            self._close(slot.job, self._death(slot))
 
     def _death(self, slot: Running) -> Outcome:
         if slot.timed_out:
