@@ -57,13 +57,12 @@ class Composer:
             HydraConfig.instance().set_config(config)
             subdir = str(OmegaConf.select(config, "hydra.sweep.subdir"))
             HydraConfig.instance().cfg = before
-        everything = [*self.space.fixed, *overrides]
         earlier = trial.user_attrs.get("folder")
         if restarted and earlier and Path(earlier).parent != folder and Path(earlier).is_dir():
             with read_write(config.hydra), open_dict(config.hydra):  # begun by another start on a shared storage
                 config.hydra.sweep.dir, config.hydra.sweep.subdir = str(Path(earlier).parent), Path(earlier).name
-            return Job(trial, params, everything, Path(earlier), restarted, config)
-        return Job(trial, params, everything, folder / subdir, restarted, config)
+            return Job(trial, params, overrides, Path(earlier), restarted, config)
+        return Job(trial, params, overrides, folder / subdir, restarted, config)
 
     def check(self) -> None:
         """Compose each option of the searched groups once: what cannot be composed is known before the first trial.
@@ -83,10 +82,10 @@ class Composer:
                     self.config(self.space.overrides({**first, name: option}))
 
     def config(self, overrides: Sequence[str]) -> DictConfig:
-        """What Hydra's ``load_sweep_config`` composes of the fixed overrides and these.
+        """What Hydra's ``load_sweep_config`` composes of these overrides.
 
         Reading and merging the config files takes Hydra a tenth of a second. They are the same for all trials with the
-        same choices of config groups, to which the values of a trial are then applied as Hydra applies them.
+        same choices of config groups, to which the values are then applied as Hydra applies them.
         """
         parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
         values = [override for override in parsed if self._is_value(override)]
@@ -94,11 +93,11 @@ class Composer:
         config = copy.deepcopy(self._base(tuple(choices)))
         ConfigLoaderImpl._apply_overrides_to_config(values, config)  # noqa: SLF001
         with read_write(config.hydra):
-            config.hydra.overrides.task = [*self.space.fixed, *overrides]
+            config.hydra.overrides.task = list(overrides)
         return config
 
     def _load(self, choices: Sequence[str]) -> DictConfig:
-        loaded: DictConfig = self.loader.load_sweep_config(self.master, [*self.space.fixed, *choices])
+        loaded: DictConfig = self.loader.load_sweep_config(self.master, list(choices))
         return loaded
 
     def _is_value(self, override: Override) -> bool:

@@ -26,17 +26,24 @@ MOST_COMBINATIONS = 100_000
 class Space:
     """The search space, and the overrides that every trial shares.
 
-    ``texts`` keeps for each choice the text that was typed for it, so that values come back as they were meant: null,
-    lists, quoted strings.
+    ``typed`` has every override in the order it was typed: what is fixed as text, what is searched as None. ``texts``
+    keeps for each choice the text that was typed for it, so that values come back as they were meant: null, lists,
+    quoted strings.
     """
 
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     texts: dict[str, dict[Any, str]] = field(default_factory=dict)
-    fixed: list[str] = field(default_factory=list)
+    typed: dict[str, str | None] = field(default_factory=dict)
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
-        """What to type for these values."""
-        return [f"{name}={self._text(name, value)}" for name, value in params.items()]
+        """What to type for these values, with all that is fixed."""
+        added = [name for name in params if name not in self.typed]  # by a custom search space
+        lines = {**self.typed, **dict.fromkeys(added)}
+        return [
+            f"{name}={self._text(name, params[name])}" if line is None else line
+            for name, line in lines.items()
+            if line is not None or name in params
+        ]
 
     def combinations(self) -> list[dict[str, Any]] | None:
         """All points in the order of Hydra's own sweeper, the last parameter fastest; None for an infinite space."""
@@ -75,8 +82,9 @@ def parse_space(params: Mapping[str, Any] | None, arguments: Sequence[str], conf
     space = Space()
     for name, override in overrides.items():
         if not override.is_sweep_override():
-            space.fixed.append(str(override.input_line))
+            space.typed[name] = str(override.input_line)
             continue
+        space.typed[name] = None
         try:
             _add(space, name, override)
         except (ValueError, AssertionError, NotImplementedError) as error:

@@ -17,7 +17,7 @@ def composer():
     def make(*fixed: str) -> Composer:
         loader = GlobalHydra.instance().hydra.config_loader
         master = loader.load_configuration("config", ["hydra.job.chdir=false", *fixed], RunMode.MULTIRUN)
-        return Composer(Space(fixed=list(fixed)), HydraContext(loader, None), master, None)
+        return Composer(Space(), HydraContext(loader, None), master, None)
 
     with initialize_config_dir(str(CONF)):
         yield make
@@ -37,10 +37,12 @@ def composer():
     ],
 )
 def test_a_trials_config_is_hydras(composer, overrides):
-    compose = composer("trainer.max_epochs=3", "model.net.dropout=0.5")
-    for line in (["optimizer.lr=7"], overrides, overrides):  # an earlier trial leaves nothing behind
+    fixed = ["trainer.max_epochs=3", "model.net.dropout=0.5"]
+    overrides = [*fixed, *overrides]
+    compose = composer(*fixed)
+    for line in ([*fixed, "optimizer.lr=7"], overrides, overrides):  # an earlier trial leaves nothing behind
         ours = compose.config(line)
-    theirs = compose.loader.load_sweep_config(compose.master, [*compose.space.fixed, *overrides])
+    theirs = compose.loader.load_sweep_config(compose.master, overrides)
     assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs)
     assert OmegaConf.is_readonly(ours.hydra) == OmegaConf.is_readonly(theirs.hydra)
     assert OmegaConf.is_struct(ours) == OmegaConf.is_struct(theirs)

@@ -3,6 +3,7 @@
 Its batched suite is about batches, of which this sweeper has none.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,31 @@ def job_return(folder: Path, sweep: test_utils.SweepTaskFunction) -> JobReturn:
 
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("basic", ["hydra/sweeper=study"])])
 class TestLauncherSuite(LauncherTestSuite):
-    def test_sweep_with_custom_resolver(self, *_, **__):
-        pytest.skip("its task returns a text; a trial returns a number")
+    test_sweep_with_custom_resolver = None  # its task returns a text; a trial returns a number
+
+    def test_failure_preserves_task_traceback(self, hydra_sweep_runner, launcher_name, overrides, tmp_path):
+        def task_func(_) -> None:
+            try:
+                raise ValueError("launcher cause")  # noqa: TRY301
+            except ValueError as cause:
+                raise RuntimeError("launcher failure") from cause
+
+        sweep = hydra_sweep_runner(
+            calling_file=None,
+            calling_module="hydra.test_utils.a_module",
+            task_function=task_func,
+            config_path="configs",
+            config_name="compose.yaml",
+            overrides=[f"hydra/launcher={launcher_name}", *overrides],
+            temp_dir=tmp_path,
+        )
+        with pytest.raises(SystemExit), sweep:
+            pass
+        log = (tmp_path / "0" / "output.log").read_text()  # where a trial's traceback is, and not on the screen
+        assert "ValueError: launcher cause" in log
+        assert "The above exception was the direct cause" in log
+        assert "in task_func" in log
+        assert "RuntimeError: launcher failure" in log
 
 
 @pytest.mark.parametrize(
@@ -65,9 +89,13 @@ class TestLauncherSuite(LauncherTestSuite):
 )
 class TestIntegrationSuite(IntegrationTestSuite):
     def generate_custom_cmd(self):
-        """The suite's scripts return nothing; a trial returns a number."""
+        """The suite's scripts return nothing; a trial returns a number.
+
+        And it uses one folder for two searches, of which the second would go on with the first.
+        """
 
         def returning_a_number(command: list[str], filename: str) -> list[str]:
+            shutil.rmtree("cli_dir", ignore_errors=True)
             script = Path(filename)
             script.write_text(script.read_text().replace("\nif __name__", "    return 0\n\nif __name__"))
             return command

@@ -36,19 +36,18 @@ def test_choices_come_back_as_they_were_typed(typed, values):
 
 
 def test_combinations_come_in_hydras_order():
-    space = parse_space(None, ["a=1,2", "b=x,y", "c=3"], None)
+    space = parse_space(None, ["a=1,2", "c=3", "b=x,y"], None)
     assert [space.overrides(point) for point in space.combinations() or []] == [
-        ["a=1", "b=x"],
-        ["a=1", "b=y"],
-        ["a=2", "b=x"],
-        ["a=2", "b=y"],
+        ["a=1", "c=3", "b=x"],
+        ["a=1", "c=3", "b=y"],
+        ["a=2", "c=3", "b=x"],
+        ["a=2", "c=3", "b=y"],
     ]
-    assert space.fixed == ["c=3"]
 
 
 def test_the_command_line_wins_over_the_config():
     space = parse_space({"a": "choice(1,2)", "b": "range(0,4)"}, ["a=5", "b=interval(0.0,1.0)"], None)
-    assert space.fixed == ["a=5"]
+    assert space.overrides({"b": 0.5}) == ["a=5", "b=0.5"]
     assert space.distributions == {"b": FloatDistribution(0.0, 1.0)}
 
 
