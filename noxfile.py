@@ -12,7 +12,7 @@ nox.options.sessions = ["lint", "types", "tests", "build"]
 nox.options.error_on_missing_interpreters = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-CODE = ["lightning_sweeps", "tests", "benchmarks", "examples", "noxfile.py"]
+CODE = ["lightning_sweeps", "tests", "benchmarks", "docs", "examples", "noxfile.py"]
 
 
 def install(session: nox.Session, *groups: str, project: str | None = "-e.") -> None:
@@ -58,9 +58,17 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Speed, as tables of ratios; arguments go to ``benchmarks/run.py``."""
-    install(session)
-    session.run("python", "benchmarks/run.py", *session.posargs)
+    """Speed, as tables of ratios: ``-- run.py`` (the default) or ``-- search.py``, and their arguments."""
+    install(session, "benchmarks")
+    script, *arguments = session.posargs or ["run.py"]
+    session.run("python", f"benchmarks/{script}", *arguments)
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """The README's pictures of terminals."""
+    install(session, "pictures")
+    session.run("python", "docs/pictures.py", *session.posargs)
 
 
 @nox.session

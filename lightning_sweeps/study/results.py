@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ class Results:
         self.study = study
         self.folder = folder
         self.rows: dict[int, dict[str, Any]] = {}
+        self._columns: list[str] = list(COLUMNS)
+        self._lines: dict[int, str] = {}  # a row as text, so that a long study costs no more per trial than a short one
         self._best: int | None = None
         self.update()
 
@@ -29,18 +32,24 @@ class Results:
         """Write both files anew from what the study has."""
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state.is_finished() and trial.number not in self.rows:
-                self.rows[trial.number] = _row(trial)
-        rows = [self.rows[number] for number in sorted(self.rows)]
-        parameters = list(dict.fromkeys(name for row in rows for name in row if name not in COLUMNS))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*COLUMNS[:3], *parameters, *COLUMNS[3:]], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(self.folder / "trials.csv", text.getvalue())
+                self.rows[trial.number] = row = _row(trial)
+                if added := [name for name in row if name not in self._columns]:
+                    self._columns[-4:-4] = added
+                    self._lines.clear()
+        for number in self.rows.keys() - self._lines.keys():
+            self._lines[number] = self._line(self.rows[number])
+        header = self._line({name: name for name in self._columns})
+        text = header + "".join(self._lines[number] for number in sorted(self._lines))
+        write_atomically(self.folder / "trials.csv", text)
         best = best_trial(self.study)
         if best is not None and best.number != self._best:
             self._best = best.number
             write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        text = io.StringIO()
+        csv.DictWriter(text, self._columns, lineterminator="\n").writerow(row)
+        return text.getvalue()
 
     def finish(self) -> None:
         """At the end of a search, also what the stock Optuna sweeper leaves, for those who read that."""
