@@ -3,6 +3,7 @@
 Runs the command on a terminal of its own and draws what a person sees.
 """
 
+import itertools
 import sys
 import tempfile
 import time
@@ -51,9 +52,11 @@ def draw(name: str) -> None:
     lines = [line for line, text in enumerate(shown.display) if text.strip()]
     for line in range(max(lines) + 1):
         row = [shown.buffer[line][column] for column in range(WIDTH)]
-        text = Text.assemble(
-            *((char.data, Style(color=None if char.fg == "default" else char.fg, bold=char.bold)) for char in row)
-        )
+        text = Text()
+        for style, chars in itertools.groupby(row, lambda char: (char.fg, char.bold)):
+            color, bold = style
+            data = "".join(char.data for char in chars)
+            text.append(data, Style(color=None if color == "default" else color, bold=bold))
         text.rstrip()
         console.print(text, soft_wrap=True)
     console.save_svg(str(IMAGES / f"{name}.svg"), title="lightning_sweeps")

@@ -56,7 +56,7 @@ class LiveView(View):
         self._drawn, self.next_draw = now, now + SECONDS_OF_A_CLOCK
         below = self._table(running, now) if running else Text("importing what the trials need")
         with suppress(OSError):  # the terminal may be gone
-            self.live.update(Group(_standing(running, tally), below), refresh=True)
+            self.live.update(Group("", _standing(running, tally), below), refresh=True)
 
     def _table(self, running: Sequence[Running], now: float) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
