@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from hydra.utils import to_hydra_override_value_str
 from omegaconf import DictConfig
 
 from lightning_sweeps.groups import CONF
@@ -45,7 +44,12 @@ def key_of(override: str) -> str:
 
 def _override_value(value: object) -> str:
     """Quoted for Hydra's grammar where it must be, and not where a person would not."""
-    return str(value) if re.fullmatch(r"[\w./-]+", str(value)) else str(to_hydra_override_value_str(value))
+    return str(value) if re.fullmatch(r"[\w./-]+", str(value)) else quoted(str(value))
+
+
+def quoted(text: str) -> str:
+    """The text as a quoted string of Hydra's grammar: there a backslash is special only before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
 
 
 def _program() -> list[str]:

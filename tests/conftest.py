@@ -137,7 +137,7 @@ def data_files(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # A Hydra app without torch, so that hundreds of trials take seconds.
 APP = """
-import os, signal, sys, time
+import logging, os, signal, sys, threading, time
 from pathlib import Path
 import hydra
 from lightning_sweeps import current_trial
@@ -161,6 +161,8 @@ def objective(cfg):
     if fault in ("hang", "stubborn"):
         Path("hanging").touch()
         time.sleep(600)
+    if cfg.talk: logging.getLogger(__name__).info("trial %s speaks", trial.number)
+    if fault == "lingers": threading.Thread(target=time.sleep, args=(2,)).start()
     for step in range(1, cfg.steps + 1):
         trial.report(cfg.x ** 2 + 1 / step, step)
         if trial.should_prune(): return None
@@ -178,6 +180,7 @@ y: 0
 sleep: 0.0
 steps: 0
 faults: {}
+talk: false
 """
 
 

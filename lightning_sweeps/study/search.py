@@ -95,7 +95,7 @@ def search(
                 interrupted,
                 compose,
                 processes,
-                lambda job, report: _run_here(job, report, hydra_context, task_function, len(directions)),
+                lambda job, report: _run_here(job, report, hydra_context, task_function, config, len(directions)),
                 results,
                 view,
             )
@@ -107,7 +107,6 @@ def search(
                     f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}"
                 ) from error
         results.finish()
-        _log_as_hydra(config, hydra_context)  # isolation=none left the last trial's handlers
         summarize(study, supervisor.ending, folder)
     if supervisor.stopped_by is not None:
         log.info("go on with:\n%s", command_to_go_on(config, folder))
@@ -181,6 +180,11 @@ def _folder(config: DictConfig) -> Path:
     return folder
 
 
-def _run_here(job: Job, report: Any, hydra_context: Any, task_function: Any, objectives: int) -> Outcome:
+def _run_here(
+    job: Job, report: Any, hydra_context: Any, task_function: Any, master: DictConfig, objectives: int
+) -> Outcome:
     trial = ReportingTrial(job.trial.number, job.params, job.restarted, report)
-    return run_trial(trial, hydra_context, task_function, job.config, objectives)
+    try:
+        return run_trial(trial, hydra_context, task_function, job.config, objectives)
+    finally:
+        _log_as_hydra(master, hydra_context)  # the trial's handlers write into its folder

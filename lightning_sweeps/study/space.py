@@ -16,6 +16,7 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
+from lightning_sweeps.again import quoted
 from lightning_sweeps.errors import ConfigError
 
 # Above this a finite space is searched, not enumerated, unless n_trials asks for all of it.
@@ -64,7 +65,7 @@ class Space:
         if name in self.texts:
             return self.texts[name][value]
         if isinstance(value, str):  # suggested by a custom search space
-            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+            return quoted(value)
         return "null" if value is None else str(value)
 
 

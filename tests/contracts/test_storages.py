@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
+from postgresql import PASSWORD, server
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.budget import Budget, Tally
@@ -20,12 +21,34 @@ from lightning_sweeps.study.storage import open_storage, open_study
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
 
-@pytest.fixture(params=["memory", "journal", "sqlite"])
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """The URL of a PostgreSQL server for all tests of the session."""
+    with server(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "journal", "sqlite", "postgresql"])
 def storage(request, own_folder):
-    """A storage of each kind."""
-    if request.param == "memory":
-        return optuna.storages.InMemoryStorage()
-    return open_storage("sqlite:///study.db" if request.param == "sqlite" else None, own_folder)
+    """An empty storage of each kind."""
+    if request.param in ("memory", "journal"):
+        yield optuna.storages.InMemoryStorage() if request.param == "memory" else open_storage(None, own_folder)
+        return
+    url = "sqlite:///study.db" if request.param == "sqlite" else emptied(request.getfixturevalue("database"))
+    found = open_storage(url, own_folder)
+    yield found
+    found.remove_session()
+    found._backend.engine.dispose()
+
+
+def emptied(url: str) -> str:
+    """The data base without the studies of earlier tests."""
+    found = optuna.storages.RDBStorage(url)
+    for study in found.get_all_studies():
+        found.delete_study(study._study_id)
+    found.remove_session()
+    found.engine.dispose()
+    return url
 
 
 def opened(storage, space: Space = SPACE, direction: str = "minimize") -> optuna.Study:
@@ -112,9 +135,11 @@ def test_the_table_has_every_finished_trial(storage, own_folder):
     ]
 
 
-@pytest.fixture(params=["journal", "sqlite"])
+@pytest.fixture(params=["journal", "sqlite", "postgresql"])
 def kept(request) -> list[str]:
     """The options for each storage that outlives the command."""
+    if request.param == "postgresql":
+        return [f"hydra.sweeper.storage='{emptied(request.getfixturevalue('database'))}'"]
     return {"journal": [], "sqlite": ["hydra.sweeper.storage='sqlite:///study.db'"]}[request.param]
 
 
@@ -144,3 +169,19 @@ def test_a_used_up_budget_runs_nothing(sweep, kept):
     assert done.returncode == 0
     assert "ended by n_trials=2" in done.stdout
     assert Path("pids").read_text() == before
+
+
+@pytest.mark.slow
+def test_a_password_appears_nowhere(sweep, database):
+    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2", f"hydra.sweeper.storage='{emptied(database)}'"]
+    done = sweep(*search)
+    assert done.returncode == 0, done.stderr
+    wrong = sweep(*[line.replace(PASSWORD, f"{PASSWORD}-not") for line in search])
+    assert wrong.returncode == 1
+    assert "cannot be opened" in wrong.stderr
+    shown = [done.stdout, done.stderr, wrong.stdout, wrong.stderr]
+    written = [file.read_bytes().decode(errors="replace") for file in Path("s").rglob("*") if file.is_file()]
+    assert len(written) > 8
+    assert not any(PASSWORD in text for text in (*shown, *written))
+    again = sweep(*search[:1], "hydra.sweeper.n_trials=3", search[-1].replace(PASSWORD, "***"))
+    assert "its password is kept nowhere; give the whole URL again" in again.stderr

@@ -155,6 +155,22 @@ def test_a_password_is_masked():
     assert masked("sqlite:///study.db") == "sqlite:///study.db"
 
 
+def test_trials_in_one_process_have_one_handler_each(sweep):
+    done = sweep("x=1,2,3,4", "hydra.sweeper.isolation=none", "++talk=true")
+    assert done.returncode == 0, done.stderr
+    for number in range(4):
+        text = (Path("s") / str(number) / "app.log").read_text()
+        assert [line.rpartition(" - ")[2] for line in text.splitlines()] == [f"trial {number} speaks"]
+    assert done.stdout.count("search in s") == 1
+
+
+def test_a_process_that_does_not_leave_holds_up_nobody(sweep):
+    """Its value counts, and the search ends; the slot is free when the process has gone."""
+    done = sweep(*SEARCH, "hydra.sweeper.n_trials=8", "hydra.sweeper.n_jobs=2", "++faults={1:lingers}")
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 8
+
+
 def test_each_slot_has_its_gpu(sweep, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     done = sweep(*SEARCH, "hydra.sweeper.n_trials=8", "sleep=0.2")

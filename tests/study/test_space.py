@@ -5,7 +5,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.study.space import parse_space
+from lightning_sweeps.study.space import Space, parse_space
 
 
 def value_of(override: str):
@@ -33,6 +33,14 @@ def test_choices_come_back_as_they_were_typed(typed, values):
     found = [value_of(override) for point in points for override in space.overrides(point)]
     assert [str(value) for value in found] == [str(value) for value in values]
     assert [type(value) in (str, int, float, bool, list, type(None)) or str(value) for value in found]
+
+
+@pytest.mark.parametrize(
+    "text", ["a b", "it's", "a\\b", "a\\'b", "end\\", "'", "\\\\'x", "a=b, c", "", "x'\\", "null", "1e-3"]
+)
+def test_a_text_of_a_space_in_python_comes_back(text):
+    (override,) = Space().overrides({"a": text})
+    assert value_of(override) == text
 
 
 def test_combinations_come_in_hydras_order():

@@ -1,0 +1,52 @@
+"""A PostgreSQL server of its own for a test."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PASSWORD = "open-sesame"
+
+
+def programs() -> Path | None:
+    """The folder of the newest installed server's programs."""
+    there = shutil.which("initdb")
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    return Path(there).parent if there else next(reversed(folders), None)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Start one on loopback, with a data base and a password; gives its URL. Skips where there is none to start."""
+    bin_folder = programs()
+    if bin_folder is None:
+        pytest.skip("needs PostgreSQL's server (Debian's package postgresql)")
+    as_user = []
+    if os.geteuid() == 0:  # it refuses to run as root
+        as_user = ["runuser", "-u", "nobody", "--"]
+        for parent in [folder, *folder.parents][:-2]:
+            parent.chmod(parent.stat().st_mode | 0o055)
+        folder.chmod(0o777)
+    (folder / "password").write_text(PASSWORD)
+    (folder / "password").chmod(0o644)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = folder / "data"
+
+    def call(program: str, *arguments: object) -> None:
+        command = [*as_user, str(bin_folder / program), "-D", str(data), *map(str, arguments)]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    call("initdb", "-U", "me", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
+    options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
+    call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres"
+    finally:
+        call("pg_ctl", "-w", "-m", "immediate", "stop")
