@@ -246,7 +246,7 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write = "from mnist_files import *; write_mnist(Path('data')); write_mnist(Path('hard'), signal=0.08)"
+        write = "from mnist_files import *; write_mnist(Path('data')); write_mnist(Path('hard'), signal=0.13)"
         timed([sys.executable, "-c", write], folder)
         if wanted("table"):
             table(arguments.rounds, folder)

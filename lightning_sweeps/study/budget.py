@@ -7,12 +7,18 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.errors import ConfigError
+
 FIRST_FAILURES = 3
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Trials count over the whole study, seconds from this start."""
+    """Trials count over the whole study, seconds from this start.
+
+    Raises:
+        ConfigError: a number that cannot be.
+    """
 
     n_trials: int
     timeout: float | None = None
@@ -21,6 +27,19 @@ class Budget:
     patience: int | None = None
     max_failure_rate: float = 0.5
     max_retries: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"n_trials": 1, "patience": 1, "max_retries": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ConfigError(f"hydra.sweeper.{name}={value}: it is a whole number, at least {low}")
+        for name in ("timeout", "trial_timeout"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"hydra.sweeper.{name}={value}: it is a number of seconds, more than 0")
+        if not 0 <= self.max_failure_rate <= 1:
+            raise ConfigError(f"hydra.sweeper.max_failure_rate={self.max_failure_rate}: it is from 0 to 1")
 
 
 class Tally:

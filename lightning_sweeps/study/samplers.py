@@ -101,7 +101,7 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
                 "a continuous interval has no grid. Use hydra/sweeper/sampler=tpe or random"
             )
         grid = {name: list(dict.fromkeys(point[name] for point in combinations)) for name in space.distributions}
-        budget = min(n_trials or len(combinations), len(combinations))
+        budget = len(combinations) if n_trials is None else min(n_trials, len(combinations))
         return Numbered(configured(grid), seed or 0), budget, f"grid of {len(combinations)}"
     if isinstance(configured, Auto):
         if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
@@ -109,4 +109,4 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
             return Exhaustive(combinations, space.distributions), count, f"all {count} combinations"
         configured = TPESampler(seed=seed)
     sampler = configured if seed is None else Numbered(configured, seed)
-    return sampler, n_trials or 20, type(configured).__name__
+    return sampler, 20 if n_trials is None else n_trials, type(configured).__name__

@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import optuna
 from hydra.core.utils import configure_log, setup_globals
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 
 from lightning_sweeps.again import command_to_go_on, from_here
 from lightning_sweeps.errors import ConfigError, FolderError
@@ -67,9 +69,10 @@ def search(
         _hide_password(config, str(url))
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
-    pruner = _build(options["pruner"], "optuna.pruners.*")
+    pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
     _require_objective(config, directions, pruner)
     sampler, n_trials, why = _sampler(options, space)
+    budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
     compose = Composer(space, hydra_context, config, options["custom_search_space"])
     compose.check()
     folder = _folder(config)
@@ -82,7 +85,6 @@ def search(
         OmegaConf.save(config, folder / "multirun.yaml")
         log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots.count)
         results = Results(study, folder)
-        budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
         interrupted = stack.enter_context(interrupted_trials(study, folder))
         processes = None
         if server is not None:
@@ -155,13 +157,19 @@ def _require_objective(config: DictConfig, directions: Sequence[str], pruner: op
         raise ConfigError("objective.metric=null: a search needs a number to compare; name a logged metric")
 
 
-def _build(node: Any, *trusted: str) -> Any:
-    return instantiate(node, _execution_whitelist_=(*trusted, "lightning_sweeps.study.samplers.*"))
+def _build(name: str, node: Any, *trusted: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for new; the person has chosen it
+            return instantiate(node, _execution_whitelist_=(*trusted, "lightning_sweeps.study.samplers.*"))
+    except (TypeError, ValueError, ImportError, InstantiationException) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise ConfigError(f"hydra/sweeper/{name}: {reason}") from error
 
 
 def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.BaseSampler, int, str]:
     node = options["sampler"]
-    configured = _build(node, "optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
+    configured = _build("sampler", node, "optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
     seed = node.get("seed") if hasattr(node, "get") else None
     if options["custom_search_space"] and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)

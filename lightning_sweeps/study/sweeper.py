@@ -1,5 +1,7 @@
 """The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
 
+import os
+import sys
 from contextlib import ExitStack
 from typing import Any
 
@@ -7,7 +9,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.study import config as configs
 
 configs.register()
@@ -26,6 +28,14 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; leaves with ``sys.exit`` where the search failed or was interrupted."""
+        try:
+            return self._search(arguments)
+        except SweepsError as error:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":  # also where this package's own ``main`` explains errors
+                raise
+            sys.exit(f"error: {error}")
+
+    def _search(self, arguments: list[str]) -> Any:
         from lightning_sweeps.study.server import open_server
         from lightning_sweeps.study.slots import divide
 

@@ -134,6 +134,46 @@ def test_a_folder_has_one_supervisor(sweep, app):
     first.communicate(timeout=30)
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("hydra.sweeper.n_trials=0", "hydra.sweeper.n_trials=0: it is a whole number, at least 1"),
+        ("hydra.sweeper.timeout=-1", "hydra.sweeper.timeout=-1.0: it is a number of seconds, more than 0"),
+        ("hydra.sweeper.max_failure_rate=2", "hydra.sweeper.max_failure_rate=2.0: it is from 0 to 1"),
+        ("hydra.sweeper.isolation=thread", "hydra.sweeper.isolation=thread: it is process or none"),
+        ("hydra.sweeper.direction=up", "hydra.sweeper.direction=up: it is minimize or maximize, or a list of them"),
+        ("hydra/sweeper/pruner=threshold", "hydra/sweeper/pruner: Either lower or upper must be specified."),
+        ("hydra/sweeper/sampler=grid", "sampler=grid needs choices or ranges with a step"),
+        ("hydra.sweeper.storage=nonsense", "hydra.sweeper.storage=nonsense: cannot be opened."),
+    ],
+)
+def test_what_cannot_be_is_said_in_two_lines(sweep, option, said):
+    done = sweep(*SEARCH, option)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {said}")
+    assert done.stderr.count("\n") <= 2
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "cmaes", "qmc", "nsgaii", "nsgaiii"])
+def test_every_sampler_works(sweep, sampler):
+    done = sweep(*SEARCH, f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2")
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 4
+
+
+@pytest.mark.parametrize(
+    "pruner", ["median", "percentile", "asha", "hyperband", "threshold", "patient", "wilcoxon", "none"]
+)
+def test_every_pruner_works(sweep, pruner):
+    more = ["hydra.sweeper.pruner.upper=3"] if pruner == "threshold" else []
+    search = [*SEARCH, "steps=6", "hydra.sweeper.n_trials=10"]
+    done = sweep(*search, f"hydra/sweeper/pruner={pruner}", *more)
+    assert done.returncode == 0, done.stderr
+    states = [row["state"] for row in rows()]
+    assert set(states) <= {"COMPLETE", "PRUNED"}
+    assert ("PRUNED" in states) == (pruner not in ("none", "patient"))
+
+
 def test_another_space_or_direction_is_refused(sweep):
     assert sweep(*SEARCH, "hydra.sweeper.n_trials=2").returncode == 0
     other = sweep("x=interval(-1.0,5.0)", "hydra.sweeper.n_trials=4")
