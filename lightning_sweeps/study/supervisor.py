@@ -133,6 +133,8 @@ class Supervisor:
             if self.budget.trial_timeout is not None:
                 running.deadline = running.started + self.budget.trial_timeout
             self.running.append(running)
+            if self.stopped_by is not None:  # by a signal that came while it was being started
+                running.stop()
             return
         try:
             outcome = self.run_here(job, lambda value, step: self._report(job.trial, value, step))

@@ -73,6 +73,34 @@ def test_kills_at_random_moments_leave_no_trace(sweep, app, victims):
     wait_until(lambda: all(gone(pid) for pid in pids))
 
 
+def test_another_folder_goes_on_with_a_shared_study(app):
+    """Finished trials count, an interrupted one goes on in its folder, one that still runs elsewhere is left alone."""
+    shared = [*SEARCH, "hydra.sweeper.storage='sqlite:///study.db'", "hydra.sweeper.study_name=ours"]
+
+    def search(folder: str, *overrides: str) -> subprocess.Popen[str]:
+        return start(app, *shared, *overrides, f"hydra.sweep.dir={folder}")
+
+    alive = search("alive", "++faults={0:hang}", "hydra.sweeper.n_trials=1")
+    wait_until(Path("hanging").is_file)
+    Path("hanging").unlink()
+    killed = search("killed", "++faults={2:hang}", "hydra.sweeper.n_trials=10")
+    wait_until(Path("hanging").is_file)
+    kill([killed.pid])
+    killed.communicate()
+    last = search("last", "hydra.sweeper.n_trials=5")
+    output, _ = last.communicate(timeout=60)
+    assert last.returncode == 0, output
+    assert "4 complete, 1 unfinished" in output
+    assert [(row["number"], Path(row["folder"]).parent.name) for row in rows(Path("last"))] == [
+        ("1", "killed"),
+        ("2", "killed"),
+        ("3", "last"),
+        ("4", "last"),
+    ]
+    alive.send_signal(signal.SIGTERM)
+    alive.communicate(timeout=30)
+
+
 def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app):
     search = [*SEARCH, "hydra.sweeper.n_trials=4", "hydra.sweep.dir=s"]
     terminal = pexpect.spawn(sys.executable, [str(app), "-m", *search, "++faults={2:hang}"], cwd=app.parent, timeout=60)
