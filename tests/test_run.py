@@ -99,36 +99,46 @@ def test_going_on_is_the_run_that_was_not_interrupted(run_here, own_folder):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
-@pytest.mark.parametrize("scheduler", ["none", "onecycle"])
-def test_ctrl_c_within_an_epoch_loses_no_step(run_here, own_folder, monkeypatch, scheduler):
+@pytest.mark.parametrize(
+    ("more", "at", "stops_at"),
+    [
+        ((), 7, (1, 28)),
+        (("scheduler=onecycle",), 7, (1, 28)),
+        ((), 19, (2, 40)),  # the last of the epoch, which then ends first
+        (("trainer.val_check_interval=0.5",), 9, (1, 31)),  # a validation comes before the next step
+    ],
+)
+def test_ctrl_c_loses_no_step_and_no_validation(run_here, own_folder, monkeypatch, more, at, stops_at):
     from lightning_sweeps.models import Classifier
 
     honest = Classifier.training_step
-    overrides = [*QUICK, "trainer.max_epochs=3", "test=false", f"scheduler={scheduler}"]
+    overrides = [*QUICK, "trainer.max_epochs=3", "test=false", *more]
     run_here(*overrides, folder="whole")
 
     def interrupting(self, batch, batch_idx):
-        if self.current_epoch == 1 and batch_idx == 7:
+        if self.current_epoch == 1 and batch_idx == at:
             os.kill(os.getpid(), signal.SIGINT)
         return honest(self, batch, batch_idx)
 
     monkeypatch.setattr(Classifier, "training_step", interrupting)
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(RunInterruptedError, match=r"interrupted in epoch 1; saved half/checkpoints/last.ckpt"):
+    epoch, steps = stops_at
+    with pytest.raises(RunInterruptedError, match=rf"interrupted in epoch {epoch}; saved half/checkpoints/last.ckpt"):
         run_here(*overrides, folder="half")
     assert signal.getsignal(signal.SIGINT) is before
     monkeypatch.setattr(Classifier, "training_step", honest)
     run_here(*overrides, "ckpt_path=half/checkpoints/last.ckpt", folder="rest")
 
-    assert result(own_folder / "half")["steps"] == 28
+    assert result(own_folder / "half")["steps"] == steps
     assert result(own_folder / "rest")["steps"] == result(own_folder / "whole")["steps"] == 60
     weights = [
         torch.load(own_folder / folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
         for folder in ("whole", "rest")
     ]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert [row["epoch"] for row in rows(own_folder / "rest")] == ["1", "2"]
-    assert rows(own_folder / "rest")[-1]["val/loss"] == rows(own_folder / "whole")[-1]["val/loss"]
+    seen = [row for folder in ("half", "rest") for row in rows(own_folder / folder)]
+    assert [row["epoch"] for row in seen] == ["0", "1", "2"]
+    assert [row["val/loss"] for row in seen] == [row["val/loss"] for row in rows(own_folder / "whole")]
 
 
 def test_nothing_left_to_train_is_said(run_here):

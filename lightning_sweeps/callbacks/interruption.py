@@ -16,8 +16,9 @@ class SaveOnInterrupt(QuietCallback):
     """Stops training at the end of a step and writes the checkpoint to go on from when Ctrl-C comes.
 
     An exception in the middle of a step would leave the weights, the loops' counters and the data's place apart. So the
-    first Ctrl-C is kept until the step has ended (in validation: until the epoch has); a second one stops at once, with
-    what was saved before. Distributed, saving needs all processes at the same step, so there the first stops at once.
+    first Ctrl-C is kept until the step has ended, and what belongs to the step: the validation that it is time for, the
+    end of its epoch. A second one stops at once, with what was saved before. Distributed, saving needs all processes at
+    the same step, so there the first stops at once.
     """
 
     def __init__(self, file: Path) -> None:
@@ -34,11 +35,13 @@ class SaveOnInterrupt(QuietCallback):
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._asked:
-            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-                trainer.save_checkpoint(self.file)
-                self.saved = True
+        if self._asked and not _belongs_to_more(trainer):
+            self._save(trainer)
             raise KeyboardInterrupt
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._asked:  # not when the next begins: going on from there Lightning would leave out that epoch
+            self._save(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._asked:
@@ -51,6 +54,11 @@ class SaveOnInterrupt(QuietCallback):
         self._restore()
         self.interrupted = isinstance(exception, KeyboardInterrupt)
 
+    def _save(self, trainer: Trainer) -> None:
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(self.file)
+            self.saved = True
+
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
             raise KeyboardInterrupt
@@ -61,3 +69,9 @@ class SaveOnInterrupt(QuietCallback):
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
             self._handler = None
+
+
+def _belongs_to_more(trainer: Trainer) -> bool:
+    """Whether a validation or the epoch's end comes next, which a run that goes on from here would take as done."""
+    loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher  # noqa: SLF001
+    return loop.batch_progress.is_last_batch or (fetcher is not None and loop._should_check_val_fx(fetcher))  # noqa: SLF001
