@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning_sweeps.errors import RunInterruptedError, SweepsError, nearest
 from lightning_sweeps.folders import unwritable
 from lightning_sweeps.groups import find_groups
+from lightning_sweeps.passwords import masked
 
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
 
@@ -21,7 +22,7 @@ def explain(error: BaseException, folders: Sequence[Path], log_file: Path | None
     """
     if isinstance(error, RunInterruptedError):
         return str(error), 130
-    return f"error: {_message(error, folders, log_file)}", 1
+    return f"error: {masked(_message(error, folders, log_file))}", 1
 
 
 def _message(error: BaseException, folders: Sequence[Path], log_file: Path | None) -> str:
@@ -56,8 +57,8 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
 
     if match := re.search(r"Could not (?:find|load) '([\w/.-]+)'", text):
         group, _, option = match.group(1).rpartition("/")
-        if group in groups:
-            options = groups[group]
+        options = groups.get(group, {}) or _options_of_hydra(group)
+        if options:
             return (
                 f"{group}={option}: no such option.{nearest(option, options)}\n"
                 f"Options of {group}: {', '.join(sorted(options))}"
@@ -80,7 +81,20 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
             f"{_first_line(error)}\n"
             "Overrides are key=value; put values with blanks, commas or '=' in quotes: 'key=\"a b\"'"
         )
-    return _first_line(error)
+    cause = error.__cause__
+    return _first_line(error) + (f": {_first_line(cause)}" if "Error merging override" in text and cause else "")
+
+
+def _options_of_hydra(group: str) -> list[str]:
+    """The options of a group that lies in Python, such as ``hydra/sweeper/sampler``."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # the plugins register them
+    try:
+        return [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+    except OSError:
+        return []
 
 
 def _unknown_key(key: str, error: Exception, groups: dict[str, dict[str, Path]]) -> str:

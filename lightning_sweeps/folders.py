@@ -9,6 +9,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightning_sweeps.errors import FolderError
+from lightning_sweeps.passwords import hide_passwords
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +57,10 @@ def write_atomically(file: Path, text: str) -> None:
 
 
 class ClaimRunFolder(Callback):
-    """Hydra callback: makes ``hydra.run.dir`` this run's own before Hydra writes the first file into it."""
+    """Hydra callback: makes ``hydra.run.dir`` this run's own before Hydra writes the first file, without passwords."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        hide_passwords(config)
         # Processes that Lightning starts for DDP share the folder of the one that started them.
         if "LOCAL_RANK" in os.environ or not config.hydra.run.dir:
             return

@@ -108,7 +108,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     module: LightningModule = build(_filled(config["model"], datamodule, "model"), "model")
     optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
-    continued = _continued(folder / "checkpoints" / "last.ckpt")
+    continued = _continued(folder / "checkpoints" / "last.ckpt", module, config["trainer"].get("max_epochs"))
     if continued.ckpt_path is not None:
         ckpt_path = continued.ckpt_path
     elif ckpt_path is not None:
@@ -167,12 +167,13 @@ class _Continued:
         return {**node, **added.get(kind, {})}
 
 
-def _continued(last: Path) -> _Continued:
+def _continued(last: Path, module: LightningModule, max_epochs: int | None) -> _Continued:
     if not current_trial().restarted:
         return _Continued()
     if not last.is_file():
         return _Continued(step=0)
     try:
+        require_fitting(last, module, max_epochs)
         return _Continued(last, logged_steps(last))
     except CheckpointError as error:
         log.warning("the trial begins anew: %s", error)

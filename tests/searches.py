@@ -9,7 +9,7 @@ from pathlib import Path
 
 import optuna
 
-from lightning_sweeps.study.storage import open_storage
+from lightning_sweeps.study.storage import open_journal
 
 SEARCH = ["x=interval(-5.0,5.0)", "hydra.sweeper.sampler.seed=7"]
 
@@ -22,7 +22,7 @@ def rows(folder: Path = Path("s")) -> list[dict[str, str]]:
 
 def study(folder: Path = Path("s")) -> optuna.Study:
     """The study in a search's folder."""
-    return optuna.load_study(study_name=None, storage=open_storage(None, folder))
+    return optuna.load_study(study_name=None, storage=open_journal(folder))
 
 
 def start(app: Path, *overrides: str) -> subprocess.Popen[str]:

@@ -53,8 +53,10 @@ class Tally:
         self.unfinished = 0  # trials that run, here or under another supervisor, or were interrupted
         self.started = time.monotonic()
         self._last_better = 0
+        self.at_start = self.failed_at_start = 0
         self.update()
         self.at_start = len(self.states)
+        self.failed_at_start = self.count(TrialState.FAIL)
 
     def update(self) -> None:
         """Read the study, to which other supervisors may write as well."""
@@ -74,11 +76,13 @@ class Tally:
 
     def why_end(self) -> str:
         """The budget that is used up; empty while there is none. ``n_trials`` is looked at before each trial."""
-        budget, finished, failed = self.budget, len(self.states), self.count(TrialState.FAIL)
-        if finished >= FIRST_FAILURES and failed == finished:
+        budget, finished = self.budget, len(self.states)
+        # Failures of an earlier start have been seen, and their cause may have been mended.
+        here, failed = finished - self.at_start, self.count(TrialState.FAIL) - self.failed_at_start
+        if here >= FIRST_FAILURES and failed == here:
             return f"failures: the first {failed} trials failed"
-        if failed > budget.max_failure_rate * max(budget.n_trials, finished):
-            return f"failures: {failed} of {finished} trials, more than max_failure_rate={budget.max_failure_rate}"
+        if failed > budget.max_failure_rate * max(budget.n_trials - self.at_start, here):
+            return f"failures: {failed} of {here} trials, more than max_failure_rate={budget.max_failure_rate}"
         if budget.timeout is not None and self.seconds >= budget.timeout:
             return f"timeout={budget.timeout} s"
         if budget.target is not None and self.best and not self._better(budget.target, self.best.values[0]):

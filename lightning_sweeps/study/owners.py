@@ -16,9 +16,10 @@ from lightning_sweeps.study.lock import FolderLock
 OWNER = "supervisor"
 
 
-def sign_new_trials(storage: BaseStorage, folder: Path) -> None:
-    """Have every trial that this storage object creates name its owner from its first moment, also after a kill."""
+def sign_new_trials(study: optuna.Study, folder: Path) -> None:
+    """Have every trial that this study object creates name its owner from its first moment, also after a kill."""
     owner = {"host": socket.gethostname(), "folder": str(folder)}
+    storage: BaseStorage = study._storage  # noqa: SLF001
     create: Any = storage.create_new_trial
 
     def create_signed(study_id: int, template_trial: FrozenTrial | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import cloudpickle
 from hydra.core.singleton import Singleton
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.job import Job, Running
 from lightning_sweeps.study.process import serve
 from lightning_sweeps.study.slots import Slots
@@ -29,6 +30,7 @@ class Processes:
         self.slots = slots
         self.shared = cloudpickle.dumps((hydra_context, task_function, Singleton.get_state()))
         self._next: tuple[BaseProcess, Connection] | None = None
+        self._started = False
 
     def prepare(self) -> None:
         """Make the next process."""
@@ -36,9 +38,18 @@ class Processes:
             ours, theirs = self.context.Pipe()
             arguments = (theirs, self.shared, str(self.folder), self.objectives, self.slots.cores)
             process = self.context.Process(target=serve, args=arguments)
-            process.start()
+            try:
+                process.start()
+            except (OSError, EOFError) as error:
+                if self._started:
+                    raise OSError(f"the server that trials are forked from has ended ({error!r})") from error
+                raise ConfigError(
+                    "the server that trials are forked from has ended; what it printed stands above.\n"
+                    "A script must call its main function below: if __name__ == '__main__':"
+                ) from error
             theirs.close()
             self._next = process, ours
+            self._started = True
 
     def start(self, job: Job, slot: int) -> Running:
         """Start a job."""

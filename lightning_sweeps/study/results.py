@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ COLUMNS = ("number", "state", "value", "epochs", "seconds", "folder", "reason")
 
 
 class Results:
-    """Keeps a row for each finished trial of the study."""
+    """Keeps a row for each finished trial of the study; the parameters' columns are there before the first."""
 
-    def __init__(self, study: optuna.Study, folder: Path) -> None:
+    def __init__(self, study: optuna.Study, folder: Path, parameters: Sequence[str] = ()) -> None:
         self.study = study
         self.folder = folder
         self.rows: dict[int, dict[str, Any]] = {}
-        self._columns: list[str] = list(COLUMNS)
+        self._columns = [*COLUMNS[:3], *map(_column, parameters), *COLUMNS[3:]]
         self._lines: dict[int, str] = {}  # a row as text, so that a long study costs no more per trial than a short one
         self._best: int | None = None
         self.update()
@@ -75,6 +75,10 @@ def ranked(study: optuna.Study) -> list[FrozenTrial]:
     return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
+def _column(parameter: str) -> str:
+    return f"params_{parameter}" if parameter in COLUMNS else parameter
+
+
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     attributes = trial.user_attrs
     reported = "" if trial.last_step is None else trial.last_step
@@ -84,9 +88,9 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name,
         "value": value,
-        **{f"params_{name}" if name in COLUMNS else name: given for name, given in trial.params.items()},
+        **{_column(name): given for name, given in trial.params.items()},
         "epochs": attributes.get("epochs", reported),
-        "seconds": seconds,
+        "seconds": attributes.get("seconds", seconds),
         "folder": attributes.get("folder", ""),
         "reason": attributes.get("reason", ""),
     }

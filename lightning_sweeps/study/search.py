@@ -19,6 +19,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from lightning_sweeps.again import command_to_go_on, from_here
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.folders import claim
+from lightning_sweeps.passwords import hide_passwords
 from lightning_sweeps.study.budget import Budget, Tally
 from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.job import Job
@@ -31,7 +32,7 @@ from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
-from lightning_sweeps.study.storage import masked, open_storage, open_study
+from lightning_sweeps.study.storage import open_journal, open_study, open_url
 from lightning_sweeps.study.summary import summarize
 from lightning_sweeps.study.supervisor import Supervisor
 from lightning_sweeps.study.view import open_view
@@ -63,10 +64,9 @@ def search(
     _log_as_hydra(config, hydra_context)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = options["storage"]
-    if url is not None:
-        if "***" in str(url):
-            raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
-        _hide_password(config, str(url))
+    if url is not None and "***" in str(url):
+        raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
+    hide_passwords(config)
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
     pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
@@ -75,16 +75,17 @@ def search(
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
     compose = Composer(space, hydra_context, config, options["custom_search_space"])
     compose.check()
+    name = options["study_name"] or str(config.hydra.job.name)
+    study = open_study(open_url(str(url)), name, directions, sampler, pruner, space) if url is not None else None
     folder = _folder(config)
     with ExitStack() as stack:
         stack.callback(FolderLock(folder).release)
-        storage = open_storage(str(url) if url is not None else None, folder)
-        sign_new_trials(storage, folder)
-        name = options["study_name"] or str(config.hydra.job.name)
-        study = open_study(storage, name, directions, sampler, pruner, space)
+        if study is None:
+            study = open_study(open_journal(folder), name, directions, sampler, pruner, space)
+        sign_new_trials(study, folder)
         OmegaConf.save(config, folder / "multirun.yaml")
         log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots.count)
-        results = Results(study, folder)
+        results = Results(study, folder, list(space.distributions))
         interrupted = stack.enter_context(interrupted_trials(study, folder))
         processes = None
         if server is not None:
@@ -110,8 +111,9 @@ def search(
                 ) from error
         results.finish()
         summarize(study, supervisor.ending, folder)
-    if supervisor.stopped_by is not None:
+    if supervisor.stopped_by is not None or supervisor.ending.startswith("timeout"):
         log.info("go on with:\n%s", command_to_go_on(config, folder))
+    if supervisor.stopped_by is not None:
         sys.exit(130)
     if supervisor.failed:
         sys.exit(1)
@@ -122,14 +124,6 @@ def search(
 def _log_as_hydra(config: DictConfig, hydra_context: Any) -> None:
     hydra = config.hydra
     configure_log(hydra.hydra_logging, hydra.verbose, execution_whitelist=hydra_context.execution_whitelist)
-
-
-def _hide_password(config: DictConfig, url: str) -> None:
-    """Nothing that is saved or logged from here on has the storage's password."""
-    hidden = masked(url)
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.sweeper.storage = hidden
-        config.hydra.overrides.hydra = [str(line).replace(url, hidden) for line in config.hydra.overrides.hydra]
 
 
 def _directions(given: Any, config: DictConfig) -> list[str]:

@@ -3,17 +3,18 @@
 import fcntl
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
 from optuna.storages.journal._storage import JournalOperation
 
 from lightning_sweeps.errors import ConfigError, FolderError
+from lightning_sweeps.passwords import masked
 from lightning_sweeps.study.space import Space
 
 JOURNAL = "study.journal"
@@ -65,30 +66,24 @@ class JournalFile(JournalFileBackend):
             file.write(lines.encode())
 
 
-def masked(url: str) -> str:
-    """The storage URL without its password."""
-    return re.sub(r"(://[^/@]*?):[^/]*@", r"\1:***@", url)
-
-
-def open_storage(url: str | None, folder: Path) -> BaseStorage:
-    """The journal in the folder, less a line that a kill or a full disk cut off; or what the URL names.
-
-    Raises:
-        ConfigError: it cannot be opened; tells no password.
-    """
-    if url is not None:
-        return _open_url(url)
+def open_journal(folder: Path) -> BaseStorage:
+    """The journal in the folder, less a line that a kill or a full disk cut off."""
     file = folder / JOURNAL
     if file.is_file():
         _drop_torn_line(file)
     return JournalStorage(JournalFile(str(file), lock_obj=FileLock(file)))
 
 
-def _open_url(url: str) -> BaseStorage:
+def open_url(url: str) -> BaseStorage:
+    """What an Optuna storage URL names.
+
+    Raises:
+        ConfigError: it cannot be opened; tells no password.
+    """
     try:
         return optuna.storages.get_storage(url)
     except Exception as error:  # noqa: BLE001 (each database has errors of its own)
-        lines = (line.strip() for line in str(error).replace(url, masked(url)).splitlines())
+        lines = (line.strip() for line in masked(str(error)).splitlines())
         reason = next(filter(None, lines), type(error).__name__)
         raise ConfigError(f"hydra.sweeper.storage={masked(url)}: cannot be opened. {reason}") from None
 
@@ -128,6 +123,10 @@ def open_study(
         study.set_user_attr("space", described)
     elif known != described:
         names = [key for key in {**known, **described} if known.get(key) != described.get(key)]
-        shown = "; ".join(f"{key}: {known.get(key, 'not there')} -> {described.get(key, 'not there')}" for key in names)
+        shown = "; ".join(f"{key}: {_readable(known.get(key))} -> {_readable(described.get(key))}" for key in names)
         raise ConfigError(f"the study '{name}' has another search space; a study keeps its space.\nChanged: {shown}")
     return study
+
+
+def _readable(distribution: str | None) -> str:
+    return "not there" if distribution is None else str(json_to_distribution(distribution))

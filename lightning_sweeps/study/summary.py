@@ -37,9 +37,10 @@ def summarize(study: optuna.Study, ending: str, folder: Path) -> None:
         failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
         if failed is not None:
             where = Path(failed.user_attrs.get("folder", folder)) / "output.log"
-            lines += [
-                f"trial {failed.number}: {failed.user_attrs.get('reason')}",
-                f"The traceback is in {from_here(where)}",
-            ]
-    lines.append(f"everything is in {from_here(folder)}; compare with: tensorboard --logdir {from_here(folder)}")
+            lines.append(f"trial {failed.number}: {failed.user_attrs.get('reason')}")
+            if where.is_file() and "Traceback" in where.read_text(errors="replace"):
+                lines.append(f"The traceback is in {from_here(where)}")
+    compare = any(folder.glob("*/events.out.tfevents*"))
+    more = f"; compare with: tensorboard --logdir {from_here(folder)}" if compare else ""
+    lines.append(f"everything is in {from_here(folder)}{more}")
     log.info("%s", "\n".join(lines))

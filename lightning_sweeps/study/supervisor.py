@@ -195,6 +195,7 @@ class Supervisor:
             if isinstance(message, Outcome):  # its last word; the slot is free when the process has left
                 slot.outcome = message
                 slot.deadline = time.monotonic() + SECONDS_TO_LEAVE
+                self._note_seconds(slot)
                 self._close(slot.job, message)
                 return
             slot.value, slot.step = message
@@ -213,6 +214,7 @@ class Supervisor:
     def _end(self, slot: Running) -> None:
         self.running.remove(slot)
         if slot.outcome is None:
+            self._note_seconds(slot)
             slot.kill()  # it may live on where only the forkserver died
         slot.process.join()
         slot.connection.close()
@@ -260,6 +262,11 @@ class Supervisor:
         self.tally.update()
         self.results.update()
         self.view.told(told)
+
+    def _note_seconds(self, slot: Running) -> None:
+        """A trial that was interrupted has worked in several processes."""
+        earlier = float(slot.job.trial.user_attrs.get("seconds", 0.0))
+        slot.job.trial.set_user_attr("seconds", round(earlier + time.monotonic() - slot.started, 3))
 
     def _note_result(self, job: Job) -> None:
         """What a Lightning run notes of itself, as attributes of its trial."""

@@ -10,6 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from lightning_sweeps.errors import ConfigError, SweepsError
+from lightning_sweeps.passwords import masked
 from lightning_sweeps.study import config as configs
 
 configs.register()
@@ -33,7 +34,7 @@ class StudySweeper(Sweeper):
         except SweepsError as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":  # also where this package's own ``main`` explains errors
                 raise
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {masked(str(error))}")
 
     def _search(self, arguments: list[str]) -> Any:
         from lightning_sweeps.study.server import open_server

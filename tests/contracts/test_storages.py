@@ -16,7 +16,7 @@ from lightning_sweeps.study.lock import FolderLock
 from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.space import Space
-from lightning_sweeps.study.storage import open_storage, open_study
+from lightning_sweeps.study.storage import open_journal, open_study, open_url
 
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
@@ -32,10 +32,10 @@ def database(tmp_path_factory):
 def storage(request, own_folder):
     """An empty storage of each kind."""
     if request.param in ("memory", "journal"):
-        yield optuna.storages.InMemoryStorage() if request.param == "memory" else open_storage(None, own_folder)
+        yield optuna.storages.InMemoryStorage() if request.param == "memory" else open_journal(own_folder)
         return
     url = "sqlite:///study.db" if request.param == "sqlite" else emptied(request.getfixturevalue("database"))
-    found = open_storage(url, own_folder)
+    found = open_url(url)
     yield found
     found.remove_session()
     found._backend.engine.dispose()
@@ -74,8 +74,9 @@ def test_another_space_or_direction_is_refused_with_the_difference(storage):
 
 
 def test_a_trial_names_its_supervisor_from_its_first_moment(storage, own_folder):
-    sign_new_trials(storage, own_folder)
-    trial = opened(storage).ask()
+    study = opened(storage)
+    sign_new_trials(study, own_folder)
+    trial = study.ask()
     assert trial.user_attrs == {"supervisor": {"host": socket.gethostname(), "folder": str(own_folder)}}
     frozen = opened(storage).trials[0]
     assert frozen.state is TrialState.RUNNING
@@ -89,7 +90,7 @@ def test_only_trials_whose_supervisor_is_gone_are_interrupted(storage, own_folde
         if name != "deleted":
             folder.mkdir()
         create = storage.create_new_trial
-        sign_new_trials(storage, folder)
+        sign_new_trials(study, folder)
         study.ask(SPACE.distributions)
         storage.create_new_trial = create
     study.ask(SPACE.distributions).set_user_attr("supervisor", {"host": "another", "folder": "/nowhere"})

@@ -14,14 +14,14 @@ from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from lightning_sweeps.study.storage import open_storage
+from lightning_sweeps.study.storage import open_journal
 
 pytestmark = pytest.mark.slow
 SMALL = ["model=mlp", "model.net.width=8", "test=false", "hydra.sweep.dir=s"]
 
 
 def study() -> optuna.Study:
-    return optuna.load_study(study_name=None, storage=open_storage(None, Path("s")))
+    return optuna.load_study(study_name=None, storage=open_journal(Path("s")))
 
 
 def hyperparameters(folder: Path) -> dict[str, object]:
@@ -136,6 +136,8 @@ def test_the_stock_sweepers_work_with_the_same_app(command, sweeper):
         (["model=mlp,cnnn"], "model=cnnn: no such option. Did you mean 'cnn'?"),
         (["optimizer=sgd,adam", "optimizer.momentum=0.5,0.9"], "optimizer.momentum: no such key"),
         (["optimizer.lr=interval(1,0)"], "optimizer.lr=interval(1,0): "),
+        (["seed=1,2", "hydra/sweeper/sampler=tp"], "hydra/sweeper/sampler=tp: no such option. Did you mean 'tpe'?"),
+        (["seed=1,2", "hydra.sweeper.timeout=abc"], "Error merging override hydra.sweeper.timeout=abc: Value 'abc'"),
         (["seed=1,2", "hydra.sweeper.n_jobs=0"], "hydra.sweeper.n_jobs=0: it is a number of trials at once"),
     ],
 )
@@ -145,6 +147,37 @@ def test_what_cannot_be_composed_is_said_before_the_search(command, typed, said)
     assert done.stderr.startswith(f"error: {said}")
     assert done.stderr.count("\n") <= 2
     assert not Path("outputs").exists()
+
+
+def test_a_trial_that_has_more_epochs_than_now_are_asked_for_begins_anew(command, own_folder):
+    (own_folder / "s").mkdir()
+    for epochs in ("100000", "2"):
+        search = ["-m", *SMALL, "seed=1,2", f"trainer.max_epochs={epochs}"]
+        if epochs == "2":
+            done = command(*search)
+            assert done.returncode == 0, done.stderr
+            break
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "lightning_sweeps", *search], cwd=own_folder, stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while not Path("s/0/metrics.csv").is_file() or Path("s/0/metrics.csv").read_text().count("\n") < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait()
+    assert [trial.state for trial in study().trials] == [TrialState.COMPLETE] * 2
+    assert "the trial begins anew" in Path("s/0/run.log").read_text()
+
+
+def test_a_password_typed_for_one_run_is_in_none_of_its_files(command):
+    secret = "open-sesame"
+    url = f"postgresql://me:{secret}@127.0.0.1:1/db"
+    done = command("model=mlp", "trainer.max_epochs=1", "test=false", f"hydra.sweeper.storage='{url}'")
+    assert done.returncode == 0, done.stderr
+    files = [file for file in Path("outputs").rglob("*") if file.is_file()]
+    assert files
+    assert not any(secret in file.read_bytes().decode(errors="replace") for file in files)
 
 
 def test_a_contradicting_direction_is_refused(command):

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from searches import SEARCH, gone, rows, start, study, wait_until
 
-from lightning_sweeps.study.storage import masked
+from lightning_sweeps.passwords import masked
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +103,7 @@ def test_a_used_up_timeout_stops_the_running_trials_which_go_on(sweep):
     done = sweep(*search, "++faults={2:hang}", "hydra.sweeper.timeout=3")
     assert done.returncode == 0, done.stdout
     assert "ended by timeout=3.0 s: 2 complete, 1 unfinished" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("hydra.sweep.dir=s")
     assert sweep(*search).returncode == 0
     assert [row["state"] for row in rows()] == ["COMPLETE"] * 4
 
@@ -193,6 +194,35 @@ def test_a_pruner_with_two_objectives_is_refused(sweep):
 def test_a_password_is_masked():
     assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
     assert masked("sqlite:///study.db") == "sqlite:///study.db"
+    assert masked("postgresql://host/db?user=me&password=secret&x=1") == "postgresql://host/db?user=me&password=***&x=1"
+    assert masked("error at 'postgresql://me:sec(ret@host'") == "error at 'postgresql://me:***@host'"
+
+
+def test_a_search_that_failed_at_its_start_goes_on_when_it_is_mended(sweep):
+    assert sweep(*SEARCH, "++faults={0:raise,1:raise,2:raise}", "hydra.sweeper.n_trials=6").returncode == 1
+    done = sweep(*SEARCH, "hydra.sweeper.n_trials=6")
+    assert done.returncode == 0, done.stdout
+    assert [row["state"] for row in rows()] == ["FAIL"] * 3 + ["COMPLETE"] * 3
+
+
+def test_the_seconds_of_a_trial_are_those_it_worked(sweep, app):
+    search = [*SEARCH, "hydra.sweeper.n_trials=1", "sleep=0.5"]
+    supervisor = start(app, *search, "++faults={0:hang}")
+    wait_until(Path("hanging").is_file)
+    supervisor.send_signal(signal.SIGINT)
+    supervisor.communicate(timeout=30)
+    begun = study().trials[0].datetime_start
+    assert sweep(*search).returncode == 0
+    assert begun is not None
+    (trial,) = study().trials
+    assert 0.5 < float(rows()[0]["seconds"]) < trial.duration.total_seconds()
+
+
+def test_a_script_without_its_guard_is_told_so(sweep, app):
+    app.write_text(app.read_text().replace('if __name__ == "__main__":', "if True:"))
+    done = sweep(*SEARCH)
+    assert done.returncode == 1
+    assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
 
 
 def test_trials_in_one_process_have_one_handler_each(sweep):
