@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 from run import machine
 
@@ -138,7 +139,7 @@ def trials(folder: Path, count: int = 1_000) -> None:
 class Memory:
     """Watches the resident memory of this process's only child, the supervisor, while inside."""
 
-    def __enter__(self) -> "Memory":
+    def __enter__(self) -> Self:
         self.seen: list[tuple[float, float]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
@@ -229,7 +230,8 @@ def asha(rounds: int, folder: Path) -> None:
     for (none, best), share in zip(bests, shares, strict=True):
         print(f"| | {100 * none:.2f} % | {100 * best:.2f} % | {100 * share:.0f} % | 1 |")
     print(
-        f"| median | | {100 * statistics.median(gains):+.2f} points | {100 * statistics.median(shares):.0f} % | {rounds} |"
+        f"| median | | {100 * statistics.median(gains):+.2f} points "
+        f"| {100 * statistics.median(shares):.0f} % | {rounds} |"
     )
 
 
