@@ -1,7 +1,7 @@
 """One run after another in one process.
 
-``python own_work.py COUNT OVERRIDES`` prints the seconds that each but the first takes from its start to its first step and
-from its last step to its end.
+``python own_work.py COUNT OVERRIDES`` prints the seconds that each but the first takes from its start to its first step
+and from its last step to its end.
 """
 
 import json
