@@ -6,8 +6,9 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.groups import CONF
 
@@ -27,9 +28,13 @@ def command_to_go_on(config: DictConfig, folder: Path) -> str:
     """The command that goes on with a search."""
     if main_folder(config.hydra) == CONF:
         return shlex.join(["python", "-m", "lightning_sweeps.resume", from_here(folder)])
-    typed = [line for line in config.hydra.overrides.hydra if not line.startswith("hydra.mode=")]
-    overrides = [*typed, *config.hydra.overrides.task]
-    return command_again(overrides, multirun=True, **{"hydra.sweep.dir": from_here(folder)})
+    return command_again(typed(config.hydra), multirun=True, **{"hydra.sweep.dir": from_here(folder)})
+
+
+def typed(hydra: DictConfig) -> list[str]:
+    """The overrides as they were typed, without the ``-m``."""
+    lines: Any = OmegaConf.to_container(hydra.overrides, resolve=False)  # they may hold ${...}
+    return [line for line in [*lines["hydra"], *lines["task"]] if not line.startswith("hydra.mode=")]
 
 
 def main_folder(hydra: DictConfig) -> Path:

@@ -21,6 +21,5 @@ def hide_passwords(config: DictConfig) -> None:
         storage = OmegaConf.select(hydra, "sweeper.storage")
         if storage is not None:
             hydra.sweeper.storage = masked(str(storage))
-        hydra.overrides.hydra = [
-            masked(str(line)) if "sweeper.storage" in str(line) else line for line in hydra.overrides.hydra
-        ]
+        typed: Any = OmegaConf.to_container(hydra.overrides.hydra, resolve=False)
+        hydra.overrides.hydra = [masked(line) if "sweeper.storage" in line else line for line in typed]

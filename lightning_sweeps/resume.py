@@ -22,7 +22,7 @@ def main() -> None:
     if not file.is_file():
         sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{USAGE}")
     saved: Any = OmegaConf.load(file).hydra
-    from lightning_sweeps.again import key_of, main_folder
+    from lightning_sweeps.again import key_of, main_folder, typed
     from lightning_sweeps.groups import CONF
 
     if main_folder(saved) != CONF:
@@ -30,9 +30,8 @@ def main() -> None:
             f"error: {sys.argv[1]}: this search was started by another program, with configs in {main_folder(saved)}.\n"
             f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
         )
-    replaced = {key_of(override) for override in changed} | {"hydra.sweep.dir", "hydra.mode"}
-    typed = [*saved.overrides.hydra, *saved.overrides.task]
-    kept = [override for override in typed if key_of(override) not in replaced]
+    replaced = {key_of(override) for override in changed} | {"hydra.sweep.dir"}
+    kept = [override for override in typed(saved) if key_of(override) not in replaced]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     from lightning_sweeps import main as start

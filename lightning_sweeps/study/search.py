@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 
-from lightning_sweeps.again import command_to_go_on, from_here
+from lightning_sweeps.again import command_to_go_on, from_here, typed
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords
@@ -173,7 +173,7 @@ def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.
 def _folder(config: DictConfig) -> Path:
     """A folder of its own, or the one of the search to go on with, where ``hydra.sweep.dir`` names it."""
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    named = any(str(line).startswith("hydra.sweep.dir=") for line in config.hydra.overrides.hydra)
+    named = any(line.startswith("hydra.sweep.dir=") for line in typed(config.hydra))
     there = named and folder.is_dir()
     if not (there and ((folder / SUPERVISOR).is_file() or not any(folder.iterdir()))):
         folder = claim(folder)

@@ -108,8 +108,10 @@ def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app
     wait_until(Path("hanging").is_file)
     below = descendants(terminal.pid)
     assert below
-    terminal.close(force=False)
+    terminal.ptyproc.fileobj.close()  # pexpect's own close would send signals of its own
+    terminal.closed = terminal.ptyproc.closed = True
     wait_until(lambda: gone(terminal.pid) and all(gone(pid) for pid in below))
+    os.waitpid(terminal.pid, 0)
     assert [row["number"] for row in rows()] == ["0", "1"]
     assert sweep(*search).returncode == 0
     assert [row["number"] for row in rows()] == ["0", "1", "2", "3"]
