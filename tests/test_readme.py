@@ -21,9 +21,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 LINES = [
     line.strip()
-    for block in re.findall(r"```(?:bash)?\n(.*?)```", README, re.DOTALL)
+    for language, block in re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
-    if line.startswith(("python", "pip", "tensorboard"))
+    if language in ("", "bash") and line.startswith(("python", "pip", "tensorboard"))
 ]
 RUNS = [line for line in LINES if line.startswith("python -m") and "<date>" not in line]
 
