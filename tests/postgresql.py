@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,17 +22,20 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
+def server() -> Iterator[str]:
     """Start one on loopback, with a data base and a password; gives its URL. Skips where there is none to start."""
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip("needs PostgreSQL's server (Debian's package postgresql)")
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
+        yield from _running(Path(name), bin_folder)
+
+
+def _running(folder: Path, bin_folder: Path) -> Iterator[str]:
     as_user = []
     if os.geteuid() == 0:  # it refuses to run as root
         as_user = ["runuser", "-u", "nobody", "--"]
-        for parent in [folder, *folder.parents][:-2]:
-            parent.chmod(parent.stat().st_mode | 0o055)
-        folder.chmod(0o777)
+        shutil.chown(folder, "nobody")
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o644)
     with socket.socket() as free:

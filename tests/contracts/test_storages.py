@@ -22,9 +22,9 @@ SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory):
+def database():
     """The URL of a PostgreSQL server for all tests of the session."""
-    with server(tmp_path_factory.mktemp("postgresql")) as url:
+    with server() as url:
         yield url
 
 
