@@ -103,7 +103,13 @@ def test_another_folder_goes_on_with_a_shared_study(app):
 
 def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app):
     search = [*SEARCH, "hydra.sweeper.n_trials=4", "hydra.sweep.dir=s"]
-    terminal = pexpect.spawn(sys.executable, [str(app), "-m", *search, "++faults={2:hang}"], cwd=app.parent, timeout=60)
+    terminal = pexpect.spawn(
+        sys.executable,
+        [str(app), "-m", *search, "++faults={2:hang}"],
+        cwd=app.parent,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it would be ignored
+    )
     terminal.expect(r"running.*best")  # the live view
     wait_until(Path("hanging").is_file)
     below = descendants(terminal.pid)
