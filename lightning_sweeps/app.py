@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps import trust as trusting
+from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
 from lightning_sweeps.groups import CONF, add_config_folder, describe_groups
@@ -81,7 +82,7 @@ def _require_folder(hydra_config: Any) -> None:
 def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
     hydra_config = HydraConfig.get()
     # Processes started by the run (DDP) decide by themselves how to print their errors.
-    with _variable("HYDRA_FULL_ERROR", None):
+    with environment(HYDRA_FULL_ERROR=None):
         try:
             plain: Any = OmegaConf.to_container(config, resolve=False)
             _require_folder(hydra_config)
@@ -108,25 +109,8 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
 @contextmanager
 def _raising_errors() -> Iterator[None]:
     """Have Hydra raise its errors to us instead of printing them and leaving."""
-    with _variable("HYDRA_FULL_ERROR", "1"):
+    with environment(HYDRA_FULL_ERROR="1"):
         yield
-
-
-@contextmanager
-def _variable(name: str, value: str | None) -> Iterator[None]:
-    before = os.environ.get(name)
-
-    def put(content: str | None) -> None:
-        if content is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = content
-
-    put(value)
-    try:
-        yield
-    finally:
-        put(before)
 
 
 def register_resolvers(folders: Sequence[Path]) -> None:

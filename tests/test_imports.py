@@ -33,7 +33,7 @@ LAYERS = [
     },
     {"callbacks", "again", "devices"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
-    {"errors", "passwords"},
+    {"environment", "errors", "passwords"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from lightning_sweeps.environment import environment
+
 
 @contextmanager
 def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
@@ -19,7 +21,7 @@ def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
         cores: for the threads of each process.
     """
     threads = {name: os.environ.get(name, str(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    with _environment(**threads, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry)):
+    with environment(**threads, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry)):
         if "forkserver" not in multiprocessing.get_all_start_methods():
             yield multiprocessing.get_context("spawn")
             return
@@ -33,17 +35,3 @@ def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
             with suppress(ProcessLookupError, TypeError):
                 os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001
             server._stop()  # noqa: SLF001
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -1,6 +1,5 @@
 """What every storage of a study must do."""
 
-import csv
 import socket
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from postgresql import PASSWORD, server
+from searches import rows
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.budget import Budget, Tally
@@ -127,9 +127,8 @@ def test_the_table_has_every_finished_trial(storage, own_folder):
     first.set_user_attr("reason", "a bad day")
     study.tell(first, state=TrialState.FAIL)
     results.update()
-    with Path("trials.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["number"], row["state"], row["value"], row["epochs"], row["reason"]) for row in rows] == [
+    told = rows(own_folder)
+    assert [(row["number"], row["state"], row["value"], row["epochs"], row["reason"]) for row in told] == [
         ("0", "FAIL", "", "", "a bad day"),
         ("1", "COMPLETE", "2.0", "", ""),
         ("2", "PRUNED", "7.0", "3", ""),
@@ -142,11 +141,6 @@ def kept(request) -> list[str]:
     if request.param == "postgresql":
         return [f"hydra.sweeper.storage='{emptied(request.getfixturevalue('database'))}'"]
     return {"journal": [], "sqlite": ["hydra.sweeper.storage='sqlite:///study.db'"]}[request.param]
-
-
-def rows() -> list[dict[str, str]]:
-    with Path("s/trials.csv").open() as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.slow

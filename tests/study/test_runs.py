@@ -5,23 +5,22 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
+from searches import rows, study, wait_until
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-from lightning_sweeps.study.storage import open_journal
 
 pytestmark = pytest.mark.slow
 SMALL = ["model=mlp", "model.net.width=8", "test=false", "hydra.sweep.dir=s"]
 
 
-def study() -> optuna.Study:
-    return optuna.load_study(study_name=None, storage=open_journal(Path("s")))
+def epochs_of_the_first_trial() -> int:
+    """How many it has finished."""
+    file = Path("s/0/metrics.csv")
+    return file.read_text().count("\n") - 1 if file.is_file() else 0
 
 
 def hyperparameters(folder: Path) -> dict[str, object]:
@@ -72,11 +71,7 @@ def test_a_killed_search_goes_on_from_the_last_checkpoint(own_folder, command):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
     )
-    rows = Path("s/0/metrics.csv")
-    deadline = time.monotonic() + 120
-    while not rows.is_file() or rows.read_text().count("\n") < 5:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: epochs_of_the_first_trial() >= 4, seconds=120)
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
     before = study().trials
@@ -103,8 +98,7 @@ def test_several_validations_in_an_epoch_are_steps(command, own_folder):
     assert done.returncode == 0, done.stderr
     for trial in study().trials:
         assert list(trial.intermediate_values) == [1, 2, 3, 4]
-    with Path("s/trials.csv").open() as file:
-        assert [row["epochs"] for row in csv.DictReader(file)] == ["2", "2"]
+    assert [row["epochs"] for row in rows()] == ["2", "2"]
 
 
 def test_a_search_without_an_objective_is_refused(command):
@@ -151,21 +145,17 @@ def test_what_cannot_be_composed_is_said_before_the_search(command, typed, said)
 
 def test_a_trial_that_has_more_epochs_than_now_are_asked_for_begins_anew(command, own_folder):
     (own_folder / "s").mkdir()
-    for epochs in ("100000", "2"):
-        search = ["-m", *SMALL, "seed=1,2", f"trainer.max_epochs={epochs}"]
-        if epochs == "2":
-            done = command(*search)
-            assert done.returncode == 0, done.stderr
-            break
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "lightning_sweeps", *search], cwd=own_folder, stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 120
-        while not Path("s/0/metrics.csv").is_file() or Path("s/0/metrics.csv").read_text().count("\n") < 6:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        supervisor.send_signal(signal.SIGTERM)
-        supervisor.wait()
+    search = ["-m", *SMALL, "seed=1,2"]
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "lightning_sweeps", *search, "trainer.max_epochs=100000"],
+        cwd=own_folder,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_until(lambda: epochs_of_the_first_trial() >= 5, seconds=120)
+    supervisor.send_signal(signal.SIGTERM)
+    supervisor.wait()
+    done = command(*search, "trainer.max_epochs=2")
+    assert done.returncode == 0, done.stderr
     assert [trial.state for trial in study().trials] == [TrialState.COMPLETE] * 2
     assert "the trial begins anew" in Path("s/0/run.log").read_text()
 
