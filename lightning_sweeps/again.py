@@ -19,9 +19,8 @@ def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed
     >>> command_again(["model=mlp", "ckpt_path=old.ckpt"], ckpt_path="new.ckpt")
     'python -m lightning_sweeps model=mlp ckpt_path=new.ckpt'
     """
-    kept = [override for override in overrides if key_of(override) not in changed]
-    added = [f"{key}={_override_value(value)}" for key, value in changed.items()]
-    return shlex.join([*_program(), *(["-m"] if multirun else []), *kept, *added])
+    added = [f"{key}={override_value(value)}" for key, value in changed.items()]
+    return shlex.join([*program(), *(["-m"] if multirun else []), *replaced(overrides, added)])
 
 
 def command_to_go_on(config: DictConfig, folder: Path) -> str:
@@ -42,13 +41,24 @@ def main_folder(hydra: DictConfig) -> Path:
     return Path(str(next(source.path for source in hydra.runtime.config_sources if source.provider == "main")))
 
 
+def replaced(overrides: Iterable[str], changed: Iterable[str]) -> list[str]:
+    """The overrides with others in their places.
+
+    >>> replaced(["model=mlp", "seed=1"], ["seed=2"])
+    ['model=mlp', 'seed=2']
+    """
+    changed = list(changed)
+    keys = {key_of(override) for override in changed}
+    return [*(override for override in overrides if key_of(override) not in keys), *changed]
+
+
 def key_of(override: str) -> str:
     """What an override sets: ``a.b`` of ``+a.b=1``."""
     return override.lstrip("+").partition("=")[0]
 
 
-def _override_value(value: object) -> str:
-    """Quoted for Hydra's grammar where it must be, and not where a person would not."""
+def override_value(value: object) -> str:
+    """The text of a value, quoted for Hydra's grammar where it must be, and not where a person would not."""
     return str(value) if re.fullmatch(r"[\w./-]+", str(value)) else quoted(str(value))
 
 
@@ -57,7 +67,8 @@ def quoted(text: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
+    """What was typed before the first argument: ``python train.py``, ``python -m lightning_sweeps``."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name and not spec.name.startswith(("pytest", "_pytest")):

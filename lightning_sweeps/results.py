@@ -3,15 +3,24 @@
 import json
 import math
 import platform
-import subprocess
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.repository import git_state
 
-RECORDED_PACKAGES = ("lightning_sweeps", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "optuna")
+RECORDED_PACKAGES = (
+    "lightning_sweeps",
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "hydra-core",
+    "optuna",
+    "numpy",
+)
 
 
 @dataclass
@@ -32,6 +41,7 @@ class Result:
     parameters: int = 0
     seconds: float = 0.0
     seed: int | None = None
+    threads: int = 0  # of torch's on the CPU: another number may round a sum otherwise
     reason: str | None = None  # where the status is not completed
 
     def write(self) -> None:
@@ -55,18 +65,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def git_state() -> dict[str, Any] | None:
-    """Commit and whether there were uncommitted changes, of the repository one stands in; None outside of one."""
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    return done.stdout.strip()

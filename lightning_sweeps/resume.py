@@ -22,7 +22,7 @@ def main() -> None:
     if not file.is_file():
         sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{USAGE}")
     saved: Any = OmegaConf.load(file).hydra
-    from lightning_sweeps.again import key_of, main_folder, typed
+    from lightning_sweeps.again import main_folder, replaced, typed
     from lightning_sweeps.groups import CONF
 
     if main_folder(saved) != CONF:
@@ -30,13 +30,11 @@ def main() -> None:
             f"error: {sys.argv[1]}: this search was started by another program, with configs in {main_folder(saved)}.\n"
             f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
         )
-    replaced = {key_of(override) for override in changed} | {"hydra.sweep.dir"}
-    kept = [override for override in typed(saved) if key_of(override) not in replaced]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     from lightning_sweeps import main as start
 
-    sys.argv = [sys.argv[0], "-m", *kept, *changed, f"hydra.sweep.dir='{folder}'"]
+    sys.argv = [sys.argv[0], "-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'"])]
     start()
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelCheckpoint, ProgressBar
@@ -98,6 +100,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     if stage not in _DO:
         raise ConfigError(f"stage={stage}: no such stage.{nearest(str(stage), _DO)} Stages: {', '.join(_DO)}")
     _require_parts(config)
+    test = _wants_test(config["test"])
     objective = Objective(**config["objective"])
     require_devices(config["trainer"])
     settle_cuda_check()
@@ -144,8 +147,9 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
         objective_metric=objective.metric,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         seed=config["seed"],
+        threads=torch.get_num_threads(),
     )
-    return _Job(module, datamodule, trainer, tracker, interrupt, ckpt_path, config["test"], result)
+    return _Job(module, datamodule, trainer, tracker, interrupt, ckpt_path, test, result)
 
 
 @dataclass
@@ -205,6 +209,14 @@ def _filled(node: Any, datamodule: LightningDataModule | None, where: str) -> An
             source = type(datamodule).__name__ if datamodule is not None else "the missing datamodule"
             raise ConfigError(f"{name} is ???, and {source} has no attribute {key} to take it from; set {name}=...")
     return filled
+
+
+def _wants_test(given: Any) -> bool:
+    if given == "auto":  # a search looks at validation data only, or the test would say what was chosen by it
+        return HydraConfig.get().mode is not RunMode.MULTIRUN
+    if not isinstance(given, bool):
+        raise ConfigError(f"test={given}: it is true, false or auto")
+    return given
 
 
 @contextmanager

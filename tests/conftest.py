@@ -149,7 +149,7 @@ def objective(cfg):
         file.write(f"{os.getpid()}\\n")
     with open("gpus", "a") as file:
         file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES')}\\n")
-    fault = cfg.faults.get(trial.number)
+    fault = None if trial.number is None else cfg.faults.get(trial.number)
     if fault == "raise": raise ValueError("a bad day")
     if fault == "notanumber": return float("nan")
     if fault == "text": return "good"

@@ -57,7 +57,7 @@ def test_two_runs_in_the_same_second_get_two_folders(own_folder):
         (["model.net.widht=3"], ".*Did you mean 'model.net.width'[?]", "Keys of model.net: .*"),
         (["model.net.width=[3"], "error: Error when parsing .*", "Overrides are key=value; .*"),
         (["optimizer.lr=abc"], "error: optimizer.lr=abc: this must be a number, as in adamw.yaml, .*", None),
-        (["test=maybe"], "error: test=maybe: this must be true or false, as in config.yaml, .*", None),
+        (["test=maybe"], "error: test=maybe: it is true, false or auto", None),
         (["trainer.devices=99", "trainer=cpu"], "error: trainer.devices=99: there are . CPU cores here.*", None),
         (["model=null"], "error: a config group is empty: .*", None),
         (["callbacks=[nope]"], "error: callbacks=nope: no such option.*", "Options of callbacks: .*"),

@@ -97,11 +97,10 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _best(trial: FrozenTrial) -> dict[str, Any]:
+    noted = ("overrides", "folder", "checkpoint", "epochs", "seconds", "seed")
     return {
         "number": trial.number,
         "value": trial.value,
-        "overrides": trial.user_attrs.get("overrides"),
-        "folder": trial.user_attrs.get("folder"),
-        "checkpoint": trial.user_attrs.get("checkpoint"),
+        **{name: trial.user_attrs.get(name) for name in noted},
         "command": command_again(trial.user_attrs.get("overrides", [])),
     }

@@ -28,6 +28,7 @@ from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
 from lightning_sweeps.study.process import ReportingTrial, run_trial
 from lightning_sweeps.study.processes import Processes
+from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.slots import Slots
@@ -84,6 +85,7 @@ def search(
             study = open_study(open_journal(folder), name, directions, sampler, pruner, space)
         sign_new_trials(study, folder)
         OmegaConf.save(config, folder / "multirun.yaml")
+        record_start(study, folder, {"sampler": why, "n_trials": n_trials, "n_jobs": slots.count})
         log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots.count)
         results = Results(study, folder, list(space.distributions))
         interrupted = stack.enter_context(interrupted_trials(study, folder))

@@ -1,12 +1,13 @@
 """What a search says at its end."""
 
 import logging
+import shlex
 from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
 
-from lightning_sweeps.again import command_again, from_here
+from lightning_sweeps.again import from_here
 from lightning_sweeps.study.results import ranked
 from lightning_sweeps.study.view import shown
 
@@ -32,7 +33,7 @@ def summarize(study: optuna.Study, ending: str, folder: Path) -> None:
         best = ranked(study)[:SHOWN_TRIALS]
         lines += [f"  {trial.value:<10.6g} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
         if best:
-            lines.append(f"run the best again: {command_again(best[0].user_attrs['overrides'])}")
+            lines.append(f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}")
     if not any(trial.state is TrialState.COMPLETE for trial in trials):
         failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
         if failed is not None:

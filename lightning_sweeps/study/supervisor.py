@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import socket
 import sys
@@ -272,11 +273,14 @@ class Supervisor:
         """What a Lightning run notes of itself, as attributes of its trial."""
         try:
             result = json.loads((job.folder / "result.json").read_text())
-        except (OSError, ValueError):
-            return
-        for name, key in (("epochs", "epochs"), ("checkpoint", "best_checkpoint"), ("seed", "seed")):
-            if isinstance(result, dict) and result.get(key) is not None:
-                job.trial.set_user_attr(name, result[key])
+            noted = {name: result[name] for name in ("epochs", "seed") if result[name] is not None}
+            noted |= {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
+            if result["best_checkpoint"]:
+                noted["checkpoint"] = os.path.abspath(result["best_checkpoint"])  # noqa: PTH100
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return  # none, or another program's
+        for name, value in noted.items():
+            job.trial.set_user_attr(name, value)
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""``python -m lightning_sweeps.rerun``: a trial of a search once more."""

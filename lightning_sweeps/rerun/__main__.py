@@ -1,0 +1,68 @@
+"""``python -m lightning_sweeps.rerun FOLDER [overrides]``: a trial of a search once more, as a run of its own.
+
+Anything may be changed: more epochs, other data, other seeds. With nothing changed the same comes out.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from lightning_sweeps.errors import ConfigError, SweepsError
+from lightning_sweeps.rerun.experiment import write_experiment
+from lightning_sweeps.rerun.recipe import choose
+from lightning_sweeps.rerun.repeat import Once, Seeds, new_folder, program
+from lightning_sweeps.study.saved import open_saved
+
+
+def main() -> None:
+    """Read the command line and do it; leaves with exit code 1 where a run failed, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser("python -m lightning_sweeps.rerun", description=__doc__)
+    parser.add_argument("search", help="the search's folder")
+    parser.add_argument("overrides", nargs="*", help="what shall be different: trainer.max_epochs=50 seed=1 test=true")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--trial", type=int, metavar="N", help="this trial instead of the best")
+    which.add_argument("--top", type=_count, metavar="K", help="the K best, one after the other")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--seeds", type=_count, metavar="S", help="with S new seeds: mean and standard deviation")
+    what.add_argument("--to-experiment", metavar="NAME", help="run nothing; write conf/experiment/NAME.yaml")
+    parser.add_argument("--storage", metavar="URL", help="of the study, where it has a password")
+    arguments = parser.parse_intermixed_args()
+    try:
+        sys.exit(_write(arguments) if arguments.to_experiment else _run(arguments))
+    except SweepsError as error:
+        sys.exit(f"error: {error}")
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    saved = open_saved(arguments.search, arguments.storage)
+    recipes = choose(saved, arguments.trial, arguments.top or 1)
+    command = program(saved)
+    if Path(saved.config.hydra.runtime.cwd).is_dir():
+        os.chdir(saved.config.hydra.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
+    again = Seeds(command, arguments.seeds) if arguments.seeds else Once(command)
+    folder, changed = new_folder(again.kind, arguments.overrides)
+    told = [again(recipe, changed, folder / f"trial_{recipe.number}") for recipe in recipes]
+    sys.stdout.write("\n".join(["", *(line for line, _ in told), ""]))
+    return max(code for _, code in told)
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    if arguments.top or arguments.overrides:
+        raise ConfigError("--to-experiment writes one trial as it was; change the file afterwards")
+    saved = open_saved(arguments.search, arguments.storage)
+    (recipe,) = choose(saved, arguments.trial, 1)
+    file, text = write_experiment(recipe, shlex.join(["python", *program(saved)[1:]]), arguments.to_experiment)
+    sys.stdout.write(f"{text}\nwritten to {file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""How a trial was made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial
+
+from lightning_sweeps.again import main_folder
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.groups import CONF, find_groups
+from lightning_sweeps.rerun.composition import Primary
+from lightning_sweeps.study.results import ranked
+from lightning_sweeps.study.saved import Saved
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What repeats a trial, and what came out of it."""
+
+    number: int
+    value: float | None  # None for a trial without a value, or with several
+    overrides: list[str]
+    folder: Path | None  # where it wrote, if that is there
+    primary: Primary
+    metric: str
+
+    def result(self) -> dict[str, Any]:
+        """Its ``result.json``; empty where it has none."""
+        return read_result(self.folder) if self.folder is not None else {}
+
+    def config(self) -> Mapping[str, Any] | None:
+        """The config that it ran with, with its interpolations; None where the folder is gone."""
+        return self._saved("config")
+
+    def choices(self) -> Mapping[str, Any]:
+        """Config group -> option; a list where several options were typed, which Hydra does not save."""
+        hydra = self._saved("hydra") or {}
+        groups = find_groups([self.primary.folder, CONF])
+        parsed = OverridesParser.create().parse_overrides(self.overrides)
+        typed = {one.key_or_group: one.value() for one in parsed if one.key_or_group in groups}
+        several = {group: options for group, options in typed.items() if isinstance(options, list)}
+        return {**hydra["hydra"]["runtime"]["choices"], **several}
+
+    def _saved(self, name: str) -> Mapping[str, Any] | None:
+        file = self.folder / ".hydra" / f"{name}.yaml" if self.folder is not None else None
+        if file is None or not file.is_file():
+            return None
+        loaded: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+        return loaded  # type: ignore[no-any-return]
+
+
+def choose(saved: Saved, number: int | None, best: int) -> list[Recipe]:
+    """The trial of this number, or the best ones.
+
+    Raises:
+        ConfigError: there are none, or nobody knows how they were made.
+    """
+    if saved.config is None:
+        raise ConfigError(f"{saved.folder}: it has no multirun.yaml, so nobody knows how its trials were composed")
+    if number is not None:
+        return [_recipe(saved, saved.trial(number))]
+    if len(saved.study.directions) > 1:
+        raise ConfigError("the study has several objectives, so no trial is the best; choose one: --trial N")
+    if not (trials := ranked(saved.study)[:best]):
+        raise ConfigError(f"{saved.folder}: no trial is complete yet")
+    return [_recipe(saved, trial) for trial in trials]
+
+
+def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
+    overrides = trial.user_attrs.get("overrides")
+    if overrides is None:
+        raise ConfigError(f"trial {trial.number} never began, or another tool ran it: it has no overrides")
+    return Recipe(
+        trial.number,
+        trial.values[0] if len(trial.values or ()) == 1 else None,
+        list(overrides),
+        saved.folder_of(trial),
+        Primary(main_folder(saved.config.hydra), str(saved.config.hydra.job.config_name)),
+        str(OmegaConf.select(saved.config, "objective.metric") or "value"),
+    )
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The ``result.json`` in the folder; empty where there is none."""
+    try:
+        loaded: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return loaded

@@ -1,0 +1,147 @@
+"""Running a trial again, as if its command had been typed."""
+
+import os
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from hydra.errors import HydraException
+
+from lightning_sweeps.again import from_here, key_of, main_folder, override_value, replaced
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.folders import claim
+from lightning_sweeps.groups import CONF
+from lightning_sweeps.rerun.composition import drift
+from lightning_sweeps.rerun.recipe import Recipe, read_result
+from lightning_sweeps.study.provenance import read_starts
+from lightning_sweeps.study.saved import Saved, open_saved
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SHOWN_CHANGES = 5
+
+
+class Once:
+    """One run with the trial's own seed.
+
+    Args:
+        program: the command up to the overrides.
+    """
+
+    kind = "run"
+
+    def __init__(self, program: Sequence[str]) -> None:
+        self.program = program
+
+    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
+        """Run in the folder, which is not there yet; what came out as a line, and the exit code."""
+        overrides = replaced(recipe.overrides, [*_drift(recipe), *changed, f"hydra.run.dir={override_value(folder)}"])
+        code = _run([*self.program, *overrides], recipe)
+        value = read_result(folder).get("objective")
+        name = f"trial {recipe.number}"
+        if value is None:
+            return f"{name}: {'failed' if code else 'ran; it wrote no result.json'}; {from_here(folder)}", code
+        if value == recipe.value:
+            compared = ", the same to the last bit as in the search"
+        else:
+            compared = "" if recipe.value is None else f"; in the search {recipe.value:.6g}"
+        return f"{name}: {recipe.metric} {value:.6g}{compared}; {from_here(folder)}", code
+
+
+class Seeds(Once):
+    """A search over nothing but the seed."""
+
+    kind = "sweep"
+
+    def __init__(self, program: Sequence[str], count: int) -> None:
+        super().__init__(program)
+        self.count = count
+
+    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
+        first = (recipe.result().get("seed") or 0) + 1  # not the seed that it was chosen with
+        seeds = ",".join(str(first + index) for index in range(self.count))
+        whole = [
+            *("hydra/sweeper=study", "hydra/sweeper/sampler=auto", "hydra/sweeper/pruner=none"),
+            *(f"hydra.sweeper.n_trials={self.count}", f"hydra.sweep.dir={override_value(folder)}", f"seed={seeds}"),
+        ]
+        folder.mkdir()
+        overrides = replaced(replaced(recipe.overrides, whole), [*_drift(recipe), *changed])
+        code = _run([*self.program, "-m", *overrides], recipe)
+        try:
+            trials = open_saved(str(folder)).study.trials
+        except ConfigError:
+            return f"trial {recipe.number}: the search over its seeds failed", code or 1
+        values = [trial.values[0] for trial in trials if trial.values]
+        if not values:
+            return f"trial {recipe.number}: no seed gave a value; {from_here(folder)}", code or 1
+        return f"trial {recipe.number}: {recipe.metric} {_told(recipe, values, first, self.count)}", code
+
+
+def _told(recipe: Recipe, values: Sequence[float], first: int, count: int) -> str:
+    spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+    seeds = f"{len(values)} seeds" if len(values) == count else f"{len(values)} of {count} seeds"
+    was = "" if recipe.value is None else f"; in the search, which chose it for that, {recipe.value:.6g}"
+    return f"{statistics.mean(values):.6g}{spread} (mean ± standard deviation of {seeds} from {first} on){was}"
+
+
+def new_folder(kind: str, overrides: Sequence[str]) -> tuple[Path, list[str]]:
+    """A folder of its own for what this command runs, dated or what an override names; and the other overrides."""
+    key = f"hydra.{kind}.dir"
+    named = [override.partition("=")[2].strip("'\"") for override in overrides if key_of(override) == key]
+    now = datetime.now()  # noqa: DTZ005 (as Hydra's own folders)
+    folder = Path(named[-1] if named else f"outputs/{kind}s/{now:%Y-%m-%d}/{now:%H-%M-%S}")
+    return claim(folder.absolute()), [override for override in overrides if key_of(override) != key]
+
+
+def program(saved: Saved) -> list[str]:
+    """What starts the program whose search it was.
+
+    Raises:
+        ConfigError: nobody knows.
+    """
+    if main_folder(saved.config.hydra) == CONF:
+        return [sys.executable, "-m", "lightning_sweeps"]
+    starts = read_starts(saved.folder) if saved.folder is not None else []
+    if not starts:
+        raise ConfigError(f"{saved.folder}: nothing says which program's search it was; type its command")
+    return [sys.executable, *starts[-1]["program"][1:]]
+
+
+def _drift(recipe: Recipe) -> list[str]:
+    """Overrides for what has changed in the config files since the trial; says so."""
+    config = recipe.config()
+    if config is None or not recipe.primary.folder.is_dir():
+        return []
+    try:
+        changes = drift(config, recipe.primary, recipe.overrides)
+    except HydraException as error:
+        raise ConfigError(
+            f"trial {recipe.number} cannot be composed any more: {str(error).splitlines()[0]}\n"
+            f"Its config lies in {recipe.folder}/.hydra"
+        ) from error
+    if changes:
+        shown = shlex.join(changes[:SHOWN_CHANGES]) + (" ..." if len(changes) > SHOWN_CHANGES else "")
+        sys.stderr.write(f"The config files have changed since trial {recipe.number}; it is run as it was: {shown}\n")
+    return changes
+
+
+def _run(command: Sequence[str], recipe: Recipe) -> int:
+    """Run a command with the trial's number of threads; Ctrl-C is the command's own, and ends this one after it."""
+    environment = dict(os.environ)
+    if threads := recipe.result().get("threads"):
+        environment |= dict.fromkeys(THREADS, str(threads))  # another number may round a sum otherwise
+    sys.stdout.write(f"{shlex.join(['python', *command[1:]])}\n")
+    sys.stdout.flush()
+    child = subprocess.Popen(command, env=environment)  # noqa: S603
+    # A handler, not SIG_IGN, which the child would have inherited.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: child.send_signal(caught))
+    code = child.wait()
+    if code == 130 or code < 0:
+        sys.exit(130)
+    return code

@@ -1,0 +1,148 @@
+"""A trial of a search once more: the same number, other seeds, an experiment."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+from conftest import composed
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+from searches import rows, study
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.groups import CONF
+from lightning_sweeps.rerun.composition import Primary, drift, experiment
+
+PRIMARY = Primary(CONF, "config")
+SEARCH = [
+    *("-m", "model=mlp", "model.net.width=8,16", "optimizer=sgd,adam", "trainer.max_epochs=2", "hydra.sweep.dir=s"),
+    *("hydra.sweeper.n_jobs=2", "datamodule.augmentation.shift=1"),
+]
+RERUN = "lightning_sweeps.rerun"
+
+
+def config_of(*overrides: str) -> dict[str, object]:
+    with composed(*overrides, folder=Path("run")) as config:
+        return OmegaConf.to_container(config, resolve=False)
+
+
+def test_nothing_has_drifted_in_what_was_just_composed():
+    typed = ["search=mnist_mlp", "optimizer.lr=0.003", "callbacks=[default,early_stopping]", "scheduler=onecycle"]
+    assert drift(config_of(*typed), PRIMARY, typed) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "changed"),
+    [
+        (["optimizer.lr=0.5"], "++optimizer.lr=0.5"),
+        (["trainer.precision=null"], "++trainer.precision=null"),
+        (["model.net.width=[8,16]", "model=mlp"], "++model.net.width=[8,16]"),
+        (["+note='it\\'s, {a=b}: \\\\'"], None),
+        (["+trainer.limit_val_batches=1.0"], "++trainer.limit_val_batches=1.0"),
+        (["+deep={a: {b: [1, null, true]}, c d: x}"], None),
+        (["~callbacks.progress"], "~callbacks.progress"),
+        (["+seed2=${seed}"], None),
+    ],
+    ids=str,
+)
+def test_what_has_drifted_comes_back_as_overrides(typed, changed):
+    groups = [override for override in typed if override == "model=mlp"]
+    wanted = config_of(*typed)
+    found = drift(wanted, PRIMARY, groups)
+    assert changed is None or changed in found
+    assert drift(wanted, PRIMARY, [*groups, *found]) == []
+    assert config_of(*groups, *found) == wanted
+
+
+def test_an_experiment_has_the_choices_and_the_values_that_differ():
+    typed = ["search=mnist_mlp", "optimizer.lr=0.003", "callbacks=[default,early_stopping]"]
+    with composed(*typed, folder=Path("run")):
+        choices = OmegaConf.to_container(HydraConfig.get().runtime.choices)
+    choices["callbacks"] = ["default", "early_stopping"]
+    text = experiment(config_of(*typed), choices, PRIMARY, "mine", "python x.py", "about it")
+    assert text.startswith("# @package _global_\n# python x.py experiment=mine\n# about it\n")
+    content = OmegaConf.to_container(OmegaConf.create(text))
+    groups = {key: value for one in content.pop("defaults") for key, value in one.items()}
+    assert groups == {
+        "override /model": "mlp",
+        "override /optimizer": "adam",
+        "override /datamodule": "mnist",
+        "override /callbacks": ["default", "early_stopping"],
+    }
+    assert content == {"optimizer": {"lr": 0.003}, "trainer": {"max_epochs": 3}}
+
+
+def test_an_experiment_cannot_take_a_key_away():
+    with pytest.raises(ConfigError, match=r"the run has no callbacks.progress"):
+        experiment(config_of("~callbacks.progress"), {}, PRIMARY, "mine", "", "")
+
+
+@pytest.mark.slow
+def test_trials_come_back(own_folder, command):
+    searched = command(*SEARCH)
+    assert searched.returncode == 0, searched.stderr
+    assert searched.stdout.count("python -m lightning_sweeps.rerun s") == 1
+    best = OmegaConf.load("s/best.yaml")
+    assert (best.epochs, best.seed) == (2, 0)
+    assert best.seconds > 0
+    assert Path(best.checkpoint).is_absolute()
+    assert Path(best.checkpoint).is_file()
+    assert not any(name.startswith("test/") for name in study().best_trial.user_attrs)
+
+    once = command("s", module=RERUN)
+    assert once.returncode == 0, once.stderr
+    assert f"trial {best.number}: val/accuracy" in once.stdout
+    assert "the same to the last bit as in the search" in once.stdout
+    (run,) = own_folder.glob("outputs/runs/*/*/trial_*")
+    result = json.loads((run / "result.json").read_text())
+    assert result["objective"] == best.value
+    assert "test/accuracy" in result["metrics"]
+
+    two = command("s", "--top", "2", "trainer.max_epochs=1", "hydra.run.dir=two", module=RERUN)
+    assert two.returncode == 0, two.stderr
+    numbers = [row["number"] for row in sorted(rows(), key=lambda row: (-float(row["value"]), int(row["number"])))]
+    assert sorted(folder.name for folder in Path("two").iterdir()) == sorted(f"trial_{one}" for one in numbers[:2])
+    assert len(re.findall(r"; in the search 0\.\d+", two.stdout)) == 2
+
+    seeds = command("s", "--trial", "1", "--seeds", "3", "hydra.sweep.dir=seeds", module=RERUN)
+    assert seeds.returncode == 0, seeds.stderr
+    found = {row["seed"]: float(row["value"]) for row in rows(Path("seeds/trial_1"))}
+    assert set(found) == {"1", "2", "3"}
+    mean, spread = statistics.mean(found.values()), statistics.stdev(found.values())
+    assert f"{mean:.6g} ± {spread:.2g} (mean ± standard deviation of 3 seeds from 1 on)" in seeds.stdout
+
+    for typed, said in (
+        (["s", "--trial", "9"], "no trial 9: the study has 4 trials, counted from 0"),
+        (["nowhere"], "nowhere: no such folder"),
+        (["."], "no search lies here (it has no multirun.yaml)."),
+        (["s", "--to-experiment", "../x"], "a name has letters, digits, - and _"),
+        (["s", "--to-experiment", "mnist_mlp"], "is there already"),
+        (["s", "--to-experiment", "x", "a=1"], "writes one trial as it was"),
+    ):
+        refused = command(*typed, module=RERUN)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_program_of_ones_own(app, sweep, command):
+    searched = sweep("x=3.0,1.0", "y=5")
+    assert searched.returncode == 0, searched.stderr
+    found = command("s", module=RERUN)
+    assert found.returncode == 0, found.stderr
+    assert "app.py x=1.0 y=5 hydra.run.dir=" in found.stdout
+    file = app.parent / "conf" / "config.yaml"
+    file.write_text(file.read_text().replace("sleep: 0.0", "sleep: 0.25"))
+    again = command("s", module=RERUN)
+    assert again.returncode == 0, again.stderr
+    assert "The config files have changed since trial 1; it is run as it was: ++sleep=0.0" in again.stderr
+    refused = command("s", "--to-experiment", "mine", module=RERUN)
+    assert "must begin with _self_" in refused.stderr
+    file.write_text(file.read_text().replace("defaults:\n", "defaults:\n  - _self_\n"))
+    made = command("s", "--to-experiment", "mine", module=RERUN)
+    assert made.returncode == 0, made.stderr
+    assert OmegaConf.load("conf/experiment/mine.yaml") == {"x": 1.0, "y": 5, "sleep": 0.0}
+    assert "# python app.py +experiment=mine\n" in Path("conf/experiment/mine.yaml").read_text()
