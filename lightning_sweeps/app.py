@@ -23,7 +23,7 @@ from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
 from lightning_sweeps.groups import CONF, add_config_folder, describe_groups
-from lightning_sweeps.study.sweeper import StudySweeper
+from lightning_sweeps.sweeper import StudySweeper
 from lightning_sweeps.values import require_kinds
 
 

@@ -144,5 +144,5 @@ def test_a_program_of_ones_own(app, sweep, command):
     file.write_text(file.read_text().replace("defaults:\n", "defaults:\n  - _self_\n"))
     made = command("s", "--to-experiment", "mine", module=RERUN)
     assert made.returncode == 0, made.stderr
-    assert OmegaConf.load("conf/experiment/mine.yaml") == {"x": 1.0, "y": 5, "sleep": 0.0}
+    assert OmegaConf.load("conf/experiment/mine.yaml") == {"y": 5, "sleep": 0.0}
     assert "# python app.py +experiment=mine\n" in Path("conf/experiment/mine.yaml").read_text()

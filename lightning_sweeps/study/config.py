@@ -101,7 +101,7 @@ PRUNERS = {
 class StudySweeper:
     """Options of the stock Optuna sweeper under their names, then this one's own."""
 
-    _target_: str = "lightning_sweeps.study.sweeper.StudySweeper"
+    _target_: str = "lightning_sweeps.sweeper.StudySweeper"
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "auto"}, {"pruner": "none"}])
 
     sampler: SamplerConfig = MISSING
@@ -115,6 +115,7 @@ class StudySweeper:
     custom_search_space: str | None = None
 
     pruner: Pruner = MISSING
+    report: bool = True  # write report.html at the end
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: float | None = None  # seconds of this start
     trial_timeout: float | None = None  # seconds of a trial

@@ -32,8 +32,8 @@ class Results:
         """Write both files anew from what the study has."""
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state.is_finished() and trial.number not in self.rows:
-                self.rows[trial.number] = row = _row(trial)
-                if added := [name for name in row if name not in self._columns]:
+                self.rows[trial.number] = new = row(trial)
+                if added := [name for name in new if name not in self._columns]:
                     self._columns[-4:-4] = added
                     self._lines.clear()
         for number in self.rows.keys() - self._lines.keys():
@@ -79,7 +79,14 @@ def _column(parameter: str) -> str:
     return f"params_{parameter}" if parameter in COLUMNS else parameter
 
 
-def _row(trial: FrozenTrial) -> dict[str, Any]:
+def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the columns of these rows: the parameters of all of them between value and epochs."""
+    parameters = {name: None for one in rows for name in one if name not in COLUMNS}
+    return [*COLUMNS[:3], *parameters, *COLUMNS[3:]]
+
+
+def row(trial: FrozenTrial) -> dict[str, Any]:
+    """A trial's row of the table; empty text for what it does not have."""
     attributes = trial.user_attrs
     reported = "" if trial.last_step is None else trial.last_step
     seconds = trial.duration.total_seconds() if trial.duration else ""

@@ -4,7 +4,7 @@ import gc
 import logging
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
+from lightning_sweeps.study.saved import Saved
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
 from lightning_sweeps.study.storage import open_journal, open_study, open_url
@@ -50,11 +51,13 @@ def search(
     arguments: Sequence[str],
     slots: Slots,
     server: Any,
+    report: Callable[[Saved], None],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
     Args:
         server: the multiprocessing context of the trials' processes; None where they run in this one.
+        report: called when the search has ended, before the summary.
 
     Raises:
         SweepsError: something that a person can act on, before the first trial.
@@ -112,6 +115,7 @@ def search(
                     f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}"
                 ) from error
         results.finish()
+        report(Saved(study, folder, config))
         summarize(study, supervisor.ending, folder)
     if supervisor.stopped_by is not None or supervisor.ending.startswith("timeout"):
         log.info("go on with:\n%s", command_to_go_on(config, folder))

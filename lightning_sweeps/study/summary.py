@@ -43,5 +43,8 @@ def summarize(study: optuna.Study, ending: str, folder: Path) -> None:
                 lines.append(f"The traceback is in {from_here(where)}")
     compare = any(folder.glob("*/events.out.tfevents*"))
     more = f"; compare with: tensorboard --logdir {from_here(folder)}" if compare else ""
+    report = folder / "report.html"
     lines.append(f"everything is in {from_here(folder)}{more}")
+    if report.is_file():
+        lines.append(f"report: {from_here(report)}")
     log.info("%s", "\n".join(lines))

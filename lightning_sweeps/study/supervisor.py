@@ -129,6 +129,7 @@ class Supervisor:
     def _begin(self, job: Job, slot: int) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
         job.trial.set_user_attr("overrides", job.overrides)
+        job.trial.set_user_attr("slot", slot)
         if self.processes is not None:
             running = self.processes.start(job, slot)
             if self.budget.trial_timeout is not None:

@@ -14,7 +14,7 @@ from hydra.test_utils import test_utils
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from omegaconf import OmegaConf
 
-from lightning_sweeps.study.sweeper import StudySweeper
+from lightning_sweeps.sweeper import StudySweeper
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 

@@ -1,5 +1,6 @@
 """The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
 
+import logging
 import os
 import sys
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.passwords import masked
 from lightning_sweeps.study import config as configs
 
+log = logging.getLogger(__name__)
 configs.register()
 
 
@@ -52,5 +54,22 @@ class StudySweeper(Sweeper):
             from lightning_sweeps.study.search import search
 
             return search(
-                self.options, self.hydra_context, self.task_function, self.master_config, arguments, slots, server
+                self.options,
+                self.hydra_context,
+                self.task_function,
+                self.master_config,
+                arguments,
+                slots,
+                server,
+                _report if self.options["report"] else lambda _: None,
             )
+
+
+def _report(saved: Any) -> None:
+    """Write the search's report. A search that has ended well does not fail for it, nor for one more Ctrl-C."""
+    from lightning_sweeps.report import write_report
+
+    try:
+        write_report(saved, saved.folder / "report.html")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (any figure may meet a study that it cannot draw)
+        log.warning("no report.html: %s: %s", type(error).__name__, error)

@@ -1,0 +1,5 @@
+"""What came out of a search, for people: ``python -m lightning_sweeps.report``."""
+
+from lightning_sweeps.report.write import write_report
+
+__all__ = ["write_report"]

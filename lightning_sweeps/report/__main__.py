@@ -1,0 +1,62 @@
+"""``python -m lightning_sweeps.report SEARCH``: what came out of a search, as one page or as a table.
+
+SEARCH is a search's folder, running, ended or killed, or an Optuna storage URL. Several are compared.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import optuna
+
+from lightning_sweeps.again import from_here
+from lightning_sweeps.errors import ConfigError, SweepsError
+from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.report.table import FORMATS, as_text
+from lightning_sweeps.report.write import write_comparison, write_report
+from lightning_sweeps.study.saved import Saved, open_saved
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    parser = argparse.ArgumentParser("python -m lightning_sweeps.report", description=__doc__)
+    parser.add_argument("searches", nargs="+", metavar="SEARCH", help="a search's folder, or a storage URL")
+    parser.add_argument("--study", metavar="NAME", help="where a storage has several")
+    parser.add_argument("--storage", metavar="URL", help="of the folder's study, where it has a password")
+    parser.add_argument("--format", choices=["html", *FORMATS], default="html", help="a table goes to the screen")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write")
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if len(arguments.searches) > 1 and (arguments.format != "html" or arguments.storage):
+            raise ConfigError("several searches are compared on a page; --format and --storage are for one search")
+        opened = [open_saved(where, arguments.storage, arguments.study) for where in arguments.searches]
+        if arguments.format != "html":
+            _put(as_text(opened[0].study, arguments.format), arguments.output)
+        elif len(opened) > 1:
+            _told(write_comparison(opened, arguments.output or Path("comparison.html")))
+        else:
+            _told(write_report(opened[0], arguments.output or _usual(opened[0])))
+    except SweepsError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}; write elsewhere with --output FILE")
+
+
+def _usual(saved: Saved) -> Path:
+    return saved.folder / "report.html" if saved.folder is not None else Path("report.html")
+
+
+def _put(text: str, file: Path | None) -> None:
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(file, text)
+
+
+def _told(file: Path) -> None:
+    sys.stdout.write(f"{from_here(file)}\n")
+
+
+if __name__ == "__main__":
+    main()

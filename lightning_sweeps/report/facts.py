@@ -1,0 +1,164 @@
+"""What the report says in words."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from optuna.distributions import json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+
+from lightning_sweeps.again import command_again
+from lightning_sweeps.report.table import shown
+from lightning_sweeps.study.provenance import starts_of
+from lightning_sweeps.study.results import ranked
+from lightning_sweeps.study.saved import Saved
+from lightning_sweeps.study.summary import STATES
+from lightning_sweeps.study.view import clock
+
+Facts = list[tuple[str, str]]
+
+
+def metric_of(saved: Saved) -> str:
+    """The name of the objective."""
+    return str(OmegaConf.select(saved.config, "objective.metric") or "value") if saved.config is not None else "value"
+
+
+def overview(saved: Saved) -> Facts:
+    """How the search stands."""
+    study = saved.study
+    trials = study.get_trials(deepcopy=False)
+    counts = [(sum(trial.state is state for trial in trials), name) for state, name in STATES.items()]
+    told = ", ".join(f"{count} {name}" for count, name in counts if count) or "none"
+    facts = [("trials", told)]
+    begun = [trial.datetime_start for trial in trials if trial.datetime_start]
+    ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
+    if begun and ended:
+        wall = max(ended) - min(begun)
+        facts.append(("from, to", f"{min(begun):%Y-%m-%d %H:%M:%S}, {max(ended):%Y-%m-%d %H:%M:%S} ({_clock(wall)})"))
+    work = sum(_seconds(trial) for trial in trials)
+    facts.append(("work of all trials", clock(work)))
+    if (saving := saved_by_pruning(trials)) is not None:
+        facts.append(("saved by pruning", saving))
+    return facts
+
+
+def saved_by_pruning(trials: Iterable[FrozenTrial]) -> str | None:
+    """What the pruned trials would still have cost, each at its own pace; None where nothing is known."""
+    trials = list(trials)
+    pruned = [trial for trial in trials if trial.state is TrialState.PRUNED and _epochs(trial)]
+    longest = max((_epochs(trial) for trial in trials if trial.state is TrialState.COMPLETE), default=0)
+    left = [(max(0, longest - _epochs(trial)), trial) for trial in pruned]
+    if not any(steps for steps, _ in left):
+        return None
+    seconds = sum(steps * _seconds(trial) / _epochs(trial) for steps, trial in left)
+    total = sum(_epochs(trial) for trial in trials) + sum(steps for steps, _ in left)
+    steps = sum(steps for steps, _ in left)
+    return f"about {clock(seconds)}: {steps} of {total} epochs, if each went on at its pace to {longest}"
+
+
+def best(saved: Saved) -> tuple[FrozenTrial | None, Facts]:
+    """The best trial, its numbers, and where they come from."""
+    study = saved.study
+    if len(study.directions) > 1 or not (trials := ranked(study)):
+        return None, []
+    trial = trials[0]
+    noted = trial.user_attrs
+    facts = [(metric_of(saved), _exact(trial.value)), *((name, _exact(value)) for name, value in trial.params.items())]
+    facts += [(name, shown(noted[name])) for name in ("epochs", "seconds", "seed") if name in noted]
+    if saved.folder is not None:
+        facts.append(("again", f"python -m lightning_sweeps.rerun {saved.folder}"))
+    if "overrides" in noted and saved.config is not None:
+        starts = starts_of(study)
+        command = command_again(noted["overrides"])
+        program = starts[-1]["program"] if starts else []
+        facts.append(
+            (
+                "its command",
+                " ".join(program) + command.removeprefix("python -m lightning_sweeps") if program else command,
+            )
+        )
+    folder = saved.folder_of(trial)
+    facts.append(("folder", str(folder) if folder else f"{noted.get('folder', 'none')} (gone)"))
+    if checkpoint := noted.get("checkpoint"):
+        facts.append(("checkpoint", checkpoint if Path(checkpoint).is_file() else f"{checkpoint} (deleted)"))
+    return trial, facts
+
+
+def honesty(saved: Saved) -> list[str]:
+    """Which number is what."""
+    study, metric = saved.study, metric_of(saved)
+    if len(study.directions) > 1 or saved.config is None or metric == "value":
+        return []
+    take = OmegaConf.select(saved.config, "objective.take")
+    chosen = (
+        f"{metric} is the {take} epoch's of each trial. The search chose by it, so the best trial's is a little too "
+    )
+    lines = [f"{chosen}good: rerun --seeds 5 says by how much."]
+    tested = sorted(
+        {name for trial in study.get_trials(deepcopy=False) for name in trial.user_attrs if "test/" in name}
+    )
+    if tested:
+        shown_best = ranked(study)[0].user_attrs if ranked(study) else {}
+        values = ", ".join(f"{name} {shown(shown_best[name])}" for name in tested if name in shown_best)
+        lines.append(
+            f"test=true was set, so every trial was tested ({values} for the best). Do not choose by that number."
+        )
+    else:
+        lines.append("Test data were not touched by the search; rerun tests the best trial once.")
+    return lines
+
+
+def space(saved: Saved) -> Facts:
+    """The search space, or the distributions of the trials where another tool kept none."""
+    described = saved.study.user_attrs.get("space")
+    if isinstance(described, dict):
+        found: dict[str, Any] = {name: json_to_distribution(text) for name, text in described.items()}
+    else:
+        found = {
+            name: one for trial in saved.study.get_trials(deepcopy=False) for name, one in trial.distributions.items()
+        }
+    return [(name, str(one).replace("Distribution", "")) for name, one in found.items()]
+
+
+def setup(saved: Saved) -> Facts:
+    """What is needed to repeat the search, as it noted at its starts."""
+    starts = starts_of(saved.study)
+    facts: Facts = [("study", saved.study.study_name)]
+    if saved.folder is not None:
+        facts.append(("folder", str(saved.folder)))
+    for start in starts:
+        facts.append((f"started {start['started']}", start["command"]))
+    if starts:
+        last = starts[-1]
+        facts += [(name, str(last[name])) for name in ("sampler", "pruner", "n_trials", "n_jobs") if name in last]
+        git, machine = last["git"], last["machine"]
+        if git is not None:
+            changes = f", with uncommitted changes ({git.get('diff', 'git.diff')})" if git["dirty"] else ""
+            facts.append(("commit", git["commit"] + changes))
+        facts.append(("versions", ", ".join(f"{name} {version}" for name, version in last["versions"].items())))
+        gpus = ", ".join(machine["gpus"]) or "no GPU"
+        facts.append(
+            ("machine", f"{machine['host']}: {machine['cores']} cores of {machine['cpu']}, {gpus}, {machine['system']}")
+        )
+    else:
+        facts.append(("command, versions, machine", "not noted: another tool made this study"))
+    return facts
+
+
+def _exact(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _clock(time: timedelta) -> str:
+    return clock(time.total_seconds())
+
+
+def _epochs(trial: FrozenTrial) -> int:
+    return int(trial.user_attrs.get("epochs") or trial.last_step or 0)
+
+
+def _seconds(trial: FrozenTrial) -> float:
+    known = trial.duration.total_seconds() if trial.duration else 0.0
+    return float(trial.user_attrs.get("seconds", known))

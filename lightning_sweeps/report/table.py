@@ -1,0 +1,51 @@
+"""The trials of a study as a table: CSV, JSON or Markdown."""
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+import optuna
+
+from lightning_sweeps.study.results import columns, row
+
+FORMATS = ("csv", "json", "md")
+_NOT_IN_PRINT = ("folder",)  # a paper's table has no paths
+
+
+def trials_table(study: optuna.Study) -> tuple[list[str], list[dict[str, Any]]]:
+    """Column names, and a row for each trial that has begun; the same as in ``trials.csv``."""
+    rows = [row(trial) for trial in study.get_trials(deepcopy=False)]
+    return columns(rows), rows
+
+
+def as_text(study: optuna.Study, kind: str) -> str:
+    """The table as text of this kind, one of ``FORMATS``."""
+    names, rows = trials_table(study)
+    if kind == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+    if kind == "json":
+        plain = [{name: _finite(one.get(name)) for name in names} for one in rows]
+        return json.dumps(plain, indent=2, default=str) + "\n"
+    names = [name for name in names if name not in _NOT_IN_PRINT and any(one.get(name, "") != "" for one in rows)]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(shown(one.get(name, "")).replace("|", "\\|") for name in names) + " |" for one in rows]
+    return "\n".join(lines) + "\n"
+
+
+def shown(value: Any) -> str:
+    """A value for people: five digits of a number."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if value == "":
+        return None
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,120 @@
+"""The report as one HTML file that needs no network."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.report import comparison, facts
+from lightning_sweeps.report.figures import Figure, figures
+from lightning_sweeps.report.table import shown, trials_table
+from lightning_sweeps.study.saved import Saved
+
+GENERATOR = '<meta name="generator" content="lightning_sweeps">'
+HERE = Path(__file__).parent
+MARGIN = {"t": 24, "r": 16, "b": 48, "l": 64}
+
+
+def write_report(saved: Saved, file: Path) -> Path:
+    """Write the report of one search.
+
+    Raises:
+        ConfigError: the file is there and is no report.
+    """
+    names, rows = trials_table(saved.study)
+    best, about_best = facts.best(saved)
+    metric = facts.metric_of(saved)
+    context = {
+        "title": _title(saved),
+        "overview": facts.overview(saved),
+        "best": best,
+        "about_best": about_best,
+        "honesty": facts.honesty(saved),
+        "header": names,
+        "rows": [[_cell(row.get(name, "")) for name in names] for row in rows],
+        "figures": figures(saved.study, metric),
+        "space": facts.space(saved),
+        "setup": facts.setup(saved),
+    }
+    return _write(file, context)
+
+
+def write_comparison(searches: Sequence[Saved], file: Path) -> Path:
+    """Write several searches side by side.
+
+    Raises:
+        ConfigError: they cannot be compared, or the file is there and is no report.
+    """
+    for saved in searches:
+        if len(saved.study.directions) > 1:
+            raise ConfigError(f"{_title(saved)}: it has several objectives, so there is no best so far to compare")
+        if saved.study.direction is not searches[0].study.direction:
+            raise ConfigError(
+                f"{_title(saved)} has another direction than {_title(searches[0])}: they cannot be compared"
+            )
+    named = list(zip(_names(searches), searches, strict=True))
+    metrics = {facts.metric_of(saved) for saved in searches}
+    header, rows = comparison.comparison_table(named)
+    context = {
+        "title": f"{len(searches)} searches",
+        "overview": [("objective", ", ".join(sorted(metrics)))],
+        "header": header,
+        "rows": [[_cell(value) for value in row] for row in rows],
+        "figures": comparison.compare(named, ", ".join(sorted(metrics))),
+    }
+    return _write(file, context)
+
+
+def _write(file: Path, context: dict[str, Any]) -> Path:
+    if file.is_file() and GENERATOR not in file.read_text(encoding="utf-8", errors="replace")[:2000]:
+        raise ConfigError(f"{file} is there already, and it is no report; write elsewhere with --output FILE")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    parts = {name: Markup((HERE / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js")}  # noqa: S704
+    text = environment.get_template("report.html").render(
+        generator=Markup(GENERATOR),  # noqa: S704
+        css=parts["report.css"],
+        js=parts["report.js"],
+        plotly=Markup(get_plotlyjs()),  # noqa: S704
+        as_json=_as_json,
+        **{"best": None, "honesty": [], "space": [], "setup": [], "about_best": [], **context},
+    )
+    write_atomically(file, text)
+    return file
+
+
+def _as_json(figure: Figure) -> Markup:
+    """A figure for a script element: without its template, which the page has once, and without a closing tag."""
+    content = json.loads(figure.drawing.to_json())
+    layout = content["layout"]
+    for name in ("template", "title", "width", "height"):
+        layout.pop(name, None)
+    layout["margin"] = {**MARGIN, **layout.get("margin", {})}
+    return Markup(json.dumps(content, separators=(",", ":")).replace("</", "<\\/"))  # noqa: S704
+
+
+def _cell(value: Any) -> tuple[str, str]:
+    """What is shown, and what is sorted by."""
+    text = shown(value)
+    return text, repr(value) if isinstance(value, int | float) else text
+
+
+def _title(saved: Saved) -> str:
+    return "/".join(saved.folder.parts[-2:]) if saved.folder is not None else saved.study.study_name
+
+
+def _names(searches: Sequence[Saved]) -> list[str]:
+    """Short names that differ: folders without what they have in common."""
+    folders = [str(saved.folder or saved.study.study_name) for saved in searches]
+    if len(set(folders)) < len(folders):
+        return [f"{index}: {folder}" for index, folder in enumerate(folders, start=1)]
+    common = os.path.commonpath(folders) if all(saved.folder for saved in searches) else ""
+    return [os.path.relpath(folder, common) if common else folder for folder in folders]
