@@ -181,6 +181,9 @@ sleep: 0.0
 steps: 0
 faults: {}
 talk: false
+hydra:
+  sweeper:
+    report: false # a third of a second
 """
 
 

@@ -1,20 +1,16 @@
 """Every command of the README is run as it stands there."""
 
-import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import only_run, write_idx
+from tensorboards import tensorboard
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
@@ -60,34 +56,9 @@ def test_checkpoint_commands_run(own_folder, command):
 def test_tensorboard_serves_the_runs(own_folder, command):
     assert command("model=mlp", "trainer.max_epochs=1").returncode == 0
     (line,) = [line for line in LINES if line.startswith("tensorboard")]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = Path(sys.executable).parent / "tensorboard"
-    arguments = shlex.split(line)[1:]
-    environment = {**os.environ, "NO_PROXY": "*"}
-    server = subprocess.Popen(
-        [str(program), *arguments, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=own_folder,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        name = only_run(own_folder).relative_to(own_folder / "outputs").as_posix()
-        deadline = time.monotonic() + 120
-        while True:  # until the server has read the run
-            try:
-                answer = opener.open(f"http://127.0.0.1:{port}/data/runs").read().decode()
-            except (urllib.error.URLError, ConnectionError):
-                answer = ""
-            if name in answer:
-                break
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.2)
-    finally:
-        server.terminate()
-        server.wait()
+    name = only_run(own_folder).relative_to(own_folder / "outputs").as_posix()
+    with tensorboard(shlex.split(line)[1:], own_folder, {name}):
+        pass  # it has read the run
 
 
 def test_the_two_commands_are_what_ci_and_the_build_run():

@@ -115,6 +115,7 @@ class StudySweeper:
     custom_search_space: str | None = None
 
     pruner: Pruner = MISSING
+    keep_checkpoints: str = "all"  # or best, or top_3: those of other finished trials are deleted
     report: bool = True  # write report.html at the end
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: float | None = None  # seconds of this start

@@ -21,6 +21,7 @@ from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords
 from lightning_sweeps.study.budget import Budget, Tally
+from lightning_sweeps.study.checkpoints import Checkpoints, kept_count
 from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
@@ -76,6 +77,7 @@ def search(
     pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
     _require_objective(config, directions, pruner)
     sampler, n_trials, why = _sampler(options, space)
+    kept_count(options["keep_checkpoints"], len(directions))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
     compose = Composer(space, hydra_context, config, options["custom_search_space"])
     compose.check()
@@ -91,6 +93,12 @@ def search(
         record_start(study, folder, {"sampler": why, "n_trials": n_trials, "n_jobs": slots.count})
         log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots.count)
         results = Results(study, folder, list(space.distributions))
+        checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
+
+        def after() -> None:
+            results.update()
+            checkpoints.tidy()
+
         interrupted = stack.enter_context(interrupted_trials(study, folder))
         processes = None
         if server is not None:
@@ -104,7 +112,7 @@ def search(
                 compose,
                 processes,
                 lambda job, report: _run_here(job, report, hydra_context, task_function, config, len(directions)),
-                results,
+                after,
                 view,
             )
             try:
@@ -115,15 +123,20 @@ def search(
                     f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}"
                 ) from error
         results.finish()
+        checkpoints.tidy()
         report(Saved(study, folder, config))
-        summarize(study, supervisor.ending, folder)
+        summarize(study, supervisor.ending, folder, checkpoints)
+    return _leave(supervisor, config, folder)
+
+
+def _leave(supervisor: Supervisor, config: DictConfig, folder: Path) -> float | None:
     if supervisor.stopped_by is not None or supervisor.ending.startswith("timeout"):
         log.info("go on with:\n%s", command_to_go_on(config, folder))
     if supervisor.stopped_by is not None:
         sys.exit(130)
     if supervisor.failed:
         sys.exit(1)
-    best = best_trial(study)
+    best = best_trial(supervisor.study)
     return best.value if best is not None else None
 
 

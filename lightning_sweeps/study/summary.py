@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from lightning_sweeps.again import from_here
+from lightning_sweeps.study.checkpoints import Checkpoints
 from lightning_sweeps.study.results import ranked
 from lightning_sweeps.study.view import shown
 
@@ -21,7 +22,7 @@ STATES = {
 }
 
 
-def summarize(study: optuna.Study, ending: str, folder: Path) -> None:
+def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
     """What ended the search, the best trials, and the commands to go on from here."""
     trials = study.get_trials(deepcopy=False)
     counts = {word: sum(trial.state is state for trial in trials) for state, word in STATES.items()}
@@ -41,6 +42,9 @@ def summarize(study: optuna.Study, ending: str, folder: Path) -> None:
             lines.append(f"trial {failed.number}: {failed.user_attrs.get('reason')}")
             if where.is_file() and "Traceback" in where.read_text(errors="replace"):
                 lines.append(f"The traceback is in {from_here(where)}")
+    if checkpoints.trials:
+        freed = f"{checkpoints.freed / 1e6:.1f} MB freed"
+        lines.append(f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} trials")
     compare = any(folder.glob("*/events.out.tfevents*"))
     more = f"; compare with: tensorboard --logdir {from_here(folder)}" if compare else ""
     report = folder / "report.html"

@@ -22,7 +22,6 @@ from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Running
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.processes import Processes
-from lightning_sweeps.study.results import Results
 from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.view import View
 
@@ -38,6 +37,7 @@ class Supervisor:
         compose: samples a trial's parameters and composes its job; the flag says that it is run again.
         processes: starts a job in a slot; None where jobs run in this process.
         run_here: runs a job in this process; it is given a function that takes reports and says whether to prune.
+        after: called when a trial has been told.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Supervisor:
         compose: Callable[[Trial, bool], Job],
         processes: Processes | None,
         run_here: Callable[[Job, Callable[[float, int], bool]], Outcome],
-        results: Results,
+        after: Callable[[], None],
         view: View,
     ) -> None:
         self.study = study
@@ -60,7 +60,7 @@ class Supervisor:
         self.compose = compose
         self.processes = processes
         self.run_here = run_here
-        self.results = results
+        self.after = after
         self.view = view
         self.running: list[Running] = []
         self._ready: Job | None = None
@@ -262,7 +262,7 @@ class Supervisor:
             trial.set_user_attr("reason", outcome.reason)
             told = self.study.tell(trial, state=TrialState.FAIL)
         self.tally.update()
-        self.results.update()
+        self.after()
         self.view.told(told)
 
     def _note_seconds(self, slot: Running) -> None:

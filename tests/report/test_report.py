@@ -1,0 +1,242 @@
+"""The report: what is in it for every kind of study, and its tables."""
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+from searches import rows, study
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.report.table import as_text
+from lightning_sweeps.report.write import write_comparison, write_report
+from lightning_sweeps.study.saved import Saved, open_saved
+
+REPORT = "lightning_sweeps.report"
+
+
+class Page(HTMLParser):
+    """What a page has: its ids, the cells of its table, its figures, and what it would fetch."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.rows: list[list[str]] = []
+        self.figures: list[dict[str, object]] = []
+        self.fetched: list[str] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if "id" in found:
+            self.ids.append(found["id"])
+        address = found.get("src") or (found.get("href") if tag != "a" else None)
+        if address:
+            self.fetched.append(address)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        self._inside = "json" if found.get("type") == "application/json" else tag
+
+    def handle_endtag(self, tag):
+        self._inside = ""
+
+    def handle_data(self, data):
+        if self._inside == "json":
+            self.figures.append(json.loads(data))
+        elif self._inside in ("td", "button"):
+            self.rows[-1][-1] += data
+        elif self._inside not in ("script", "style"):
+            self.text += data
+
+
+def searched(count: int = 30, direction: str = "maximize") -> optuna.Study:
+    """A study with every state of a trial, as another tool would have left it."""
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+        depth = trial.suggest_int("depth", 1, 4)
+        kind = trial.suggest_categorical("model", ["cnn", "mlp"])
+        for step in range(4):
+            trial.report(x * step, step)
+            if trial.number % 3 == 1 and step == 2:
+                raise optuna.TrialPruned
+        if trial.number % 10 == 9:
+            raise ValueError("a bad day")
+        return x * depth + (kind == "cnn")
+
+    made = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
+    made.optimize(objective, count, catch=(ValueError,))
+    made.ask()  # one that runs
+    return made
+
+
+def test_every_question_has_its_figure(own_folder):
+    page = Page(write_report(Saved(searched()), own_folder / "report.html"))
+    figures = ["history", "curves", "importance", "parallel", "slice0", "slice1", "slice2", "contour", "timeline"]
+    assert [name for name in page.ids if name in figures] == figures
+    assert len(page.figures) == len(figures)
+    assert page.fetched == [], "it needs no network"
+    assert "18 complete, 10 pruned, 2 failed, 1 unfinished" in page.text
+    assert "It rests on 18 complete trials" in page.text
+    assert "saved by pruning" in page.text
+    assert "another tool made this study" in page.text
+    assert page.rows[0][:3] == ["number", "state", "value"]
+    assert len(page.rows) == 1 + 31
+
+
+def test_history_marks_what_was_pruned_and_what_failed(own_folder):
+    page = Page(write_report(Saved(searched()), own_folder / "report.html"))
+    traces = {trace["name"]: trace for trace in page.figures[0]["data"]}
+    assert traces["pruned, last value"]["x"] == [number for number in range(30) if number % 3 == 1]
+    assert traces["failed, no value"]["x"] == [9, 29]
+    assert len({trace["marker"].get("symbol") for name, trace in traces.items() if name != "best so far"}) == 3
+
+
+@pytest.mark.parametrize("trials", [[], [TrialState.FAIL], [TrialState.PRUNED], [TrialState.COMPLETE]], ids=str)
+def test_a_search_that_has_hardly_begun(trials, own_folder):
+    made = optuna.create_study()
+    for state in trials:
+        made.add_trial(create_trial(state=state, value=1.0 if state is TrialState.COMPLETE else None))
+    page = Page(write_report(Saved(made), own_folder / "report.html"))
+    assert len(page.rows) == 1 + len(trials)
+
+
+def test_several_objectives_have_a_pareto_front(own_folder):
+    made = optuna.create_study(directions=["minimize", "maximize"])
+    made.optimize(lambda trial: (trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)), 12)
+    page = Page(write_report(Saved(made), own_folder / "report.html"))
+    assert {"pareto", "history0", "history1", "timeline"} <= set(page.ids)
+    assert "best" not in page.ids
+
+
+def test_repeats_with_other_seeds_are_a_distribution(own_folder):
+    made = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.GridSampler({"seed": [1, 2, 3], "x": [1, 2]})
+    )
+    made.optimize(lambda trial: trial.suggest_int("x", 1, 2) + trial.suggest_int("seed", 1, 3) / 10)
+    page = Page(write_report(Saved(made), own_folder / "report.html"))
+    assert "repeats" in page.ids
+    (boxes,) = [figure["data"] for figure in page.figures if figure["data"][0]["type"] == "box"]
+    assert [box["name"] for box in boxes] == ["x=2<br>2.2 ± 0.1", "x=1<br>1.2 ± 0.1"]
+
+
+def test_what_a_person_wrote_is_text_not_markup(own_folder):
+    made = optuna.create_study()
+    evil = "</script><script>alert(1)</script>"
+    made.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"reason": evil}))
+    made.add_trial(create_trial(value=1.0, intermediate_values={1: 1.0}))
+    file = write_report(Saved(made), own_folder / "report.html")
+    assert Page(file).rows[1][-1] == evil
+    assert "<script>alert" not in file.read_text(encoding="utf-8")
+
+
+def test_a_thousand_trials_fit(own_folder):
+    file = write_report(Saved(searched(1000)), own_folder / "report.html")
+    assert file.stat().st_size < 15e6
+    curves = Page(file).figures[1]["data"]
+    assert len(curves) <= 5, "one line for a state, not for a trial"
+
+
+def test_somebody_elses_file_stays(own_folder):
+    file = own_folder / "report.html"
+    file.write_text("<p>mine")
+    with pytest.raises(ConfigError, match="it is no report"):
+        write_report(Saved(searched(3)), file)
+    assert file.read_text() == "<p>mine"
+
+
+def test_searches_side_by_side(own_folder):
+    a, b = searched(10), searched(20)
+    page = Page(write_comparison([Saved(a, Path("s/a")), Saved(b, Path("s/b"))], own_folder / "comparison.html"))
+    assert [row[0] for row in page.rows[1:]] == ["a", "b"]
+    by_trials = page.figures[0]["data"]
+    assert [trace["name"] for trace in by_trials] == ["a", "b"]
+    assert len({trace["line"]["dash"] for trace in by_trials}) == 2
+    assert by_trials[1]["y"][-1] == b.best_value
+    with pytest.raises(ConfigError, match="another direction"):
+        write_comparison([Saved(a), Saved(searched(3, "minimize"))], own_folder / "comparison.html")
+
+
+def test_tables(own_folder):
+    made = searched(5)
+    told = list(csv.DictReader(io.StringIO(as_text(made, "csv"))))
+    assert [row["state"] for row in told] == ["COMPLETE", "PRUNED", "COMPLETE", "COMPLETE", "PRUNED", "RUNNING"]
+    plain = json.loads(as_text(made, "json"))
+    assert plain[0]["value"] == made.trials[0].value
+    assert plain[5]["value"] is None
+    lines = as_text(made, "md").splitlines()
+    assert lines[0] == "| number | state | value | lr | depth | model | epochs | seconds |"
+    assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.slow
+def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
+    done = sweep("x=3.0,1.0", "hydra.sweeper.report=true")
+    assert done.returncode == 0, done.stderr
+    assert "report: s/report.html" in done.stdout
+    page = Page(Path("s/report.html"))
+    assert "Best: trial 1" in page.text
+    assert "python -m lightning_sweeps.rerun" in page.text
+    assert "slot 0" in json.dumps(page.figures)
+    assert "hydra.sweep.dir=s" in page.text, "the command is there"
+
+    Path("s/report.html").unlink()
+    assert command("s", module=REPORT).stdout == "s/report.html\n"
+    assert len(Page(Path("s/report.html")).rows) == 3
+    assert list(csv.DictReader(io.StringIO(command("s", "--format", "csv", module=REPORT).stdout))) == rows()
+    compared = command("s", "s", "--output", "both.html", module=REPORT)
+    assert compared.returncode == 0, compared.stderr
+    for typed, said in (
+        (["nowhere"], "nowhere: no such folder"),
+        (["."], "The newest search below it: "),
+        (["sqlite:///nothing.db"], "there is no file nothing.db"),
+        (["s", "--study", "other"], "no study 'other' in it. There are: app"),
+        (["s", "--output", "no/folder/x.html"], "No such file or directory; write elsewhere"),
+    ):
+        refused = command(*typed, module=REPORT)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert not Path("nothing.db").exists()
+
+
+@pytest.mark.slow
+def test_a_study_in_a_storage_of_its_own(own_folder, command):
+    storage = "sqlite:///theirs.db"
+    for name in ("one", "two"):
+        made = optuna.create_study(storage=storage, study_name=name)
+        made.optimize(lambda trial: trial.suggest_float("x", 0, 1), 3)
+    assert "2 studies in it; add --study NAME. There are: one, two" in command(storage, module=REPORT).stderr
+    done = command(storage, "--study", "two", module=REPORT)
+    assert (done.stdout, done.stderr) == ("report.html\n", "")
+    assert len(Page(Path("report.html")).rows) == 4
+
+
+@pytest.mark.slow
+def test_a_running_search_is_only_read(app, sweep):
+    assert sweep("x=3.0,1.0").returncode == 0
+    torn = Path("s/study.journal")
+    torn.write_bytes(torn.read_bytes() + b'{"op_code": 4, "wor')
+    before = torn.read_bytes()
+    saved = open_saved("s")
+    assert len(saved.study.trials) == 2
+    write_report(saved, Path("report.html"))
+    assert torn.read_bytes() == before, "a line that is being written is left alone"
+    assert len(study().trials) == 2
+
+
+def test_a_folder_that_was_moved_has_its_trials(own_folder):
+    made = optuna.create_study()
+    made.add_trial(create_trial(value=1.0, user_attrs={"folder": "/gone/s/0"}))
+    (own_folder / "moved" / "0").mkdir(parents=True)
+    saved = Saved(made, own_folder / "moved")
+    assert saved.folder_of(made.trials[0]) == own_folder / "moved" / "0"
+    assert Saved(made).folder_of(made.trials[0]) is None
