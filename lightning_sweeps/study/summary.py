@@ -1,5 +1,6 @@
 """What a search says at its end."""
 
+import importlib.util
 import logging
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from optuna.trial import TrialState
 from lightning_sweeps.again import from_here
 from lightning_sweeps.study.checkpoints import Checkpoints
 from lightning_sweeps.study.results import ranked
+from lightning_sweeps.study.storage import JOURNAL
 from lightning_sweeps.study.view import shown
 
 log = logging.getLogger(__name__)
@@ -51,4 +53,6 @@ def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Check
     lines.append(f"everything is in {from_here(folder)}{more}")
     if report.is_file():
         lines.append(f"report: {from_here(report)}")
+    if (journal := folder / JOURNAL).is_file() and importlib.util.find_spec("optuna_dashboard"):
+        lines.append(f"the study in Optuna Dashboard: optuna-dashboard {shlex.quote(from_here(journal))}")
     log.info("%s", "\n".join(lines))
