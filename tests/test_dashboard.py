@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_printed_command_serves_the_study(sweep):
-    done = sweep("x=3.0,1.0,2.0", "+faults.2=raise", "hydra.sweeper.max_failure_rate=1")
+    done = sweep("x=3.0,1.0,2.0", "+faults={2: raise}", "hydra.sweeper.max_failure_rate=1")
     assert done.returncode == 0, done.stderr
     (printed,) = re.findall(r"optuna-dashboard .*", done.stdout)
     program, *arguments = shlex.split(printed)
