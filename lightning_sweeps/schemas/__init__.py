@@ -1,0 +1,1 @@
+"""JSON schemas of the config files, for editors: ``python -m lightning_sweeps.schemas``."""
