@@ -66,9 +66,10 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """The README's pictures of terminals."""
+    """The README's pictures of terminals and of a browser."""
     install(session, "pictures")
-    session.run("python", "docs/pictures.py", *session.posargs)
+    session.run("python", "docs/pictures.py")
+    session.run("python", "docs/screenshots.py")
 
 
 @nox.session

@@ -1,6 +1,6 @@
-"""Speed of a search: ``python benchmarks/search.py [--rounds 3] [--only table|trials|runs|slots|asha] [--mnist FOLDER]``.
+"""Speed of a search: ``python benchmarks/search.py [--rounds 3] [--only table|trials|runs|slots|asha] [--mnist DATA]``.
 
-What is compared takes turns, so that a slow minute of the machine hits all; the figures are medians. ``FOLDER`` has the
+What is compared takes turns, so that a slow minute of the machine hits all; the figures are medians. ``DATA`` has the
 real MNIST in ``MNIST/raw``, as torchvision leaves it; without it ASHA is tried on made-up images of noise.
 """
 

@@ -95,7 +95,7 @@ def honesty(saved: Saved) -> list[str]:
     chosen = (
         f"{metric} is the {take} epoch's of each trial. The search chose by it, so the best trial's is a little too "
     )
-    lines = [f"{chosen}good: rerun --seeds 5 says by how much."]
+    lines = [f"{chosen}good; rerun with other seeds says by how much."]
     tested = sorted(
         {name for trial in study.get_trials(deepcopy=False) for name in trial.user_attrs if "test/" in name}
     )

@@ -38,7 +38,7 @@ def write_report(saved: Saved, file: Path) -> Path:
         "about_best": about_best,
         "honesty": facts.honesty(saved),
         "header": names,
-        "rows": [[_cell(row.get(name, "")) for name in names] for row in rows],
+        "rows": [[_cell(_within(saved, row.get(name, ""))) for name in names] for row in rows],
         "figures": figures(saved.study, metric),
         "space": facts.space(saved),
         "setup": facts.setup(saved),
@@ -99,6 +99,11 @@ def _as_json(figure: Figure) -> Markup:
         layout.pop(name, None)
     layout["margin"] = {**MARGIN, **layout.get("margin", {})}
     return Markup(json.dumps(content, separators=(",", ":")).replace("</", "<\\/"))  # noqa: S704
+
+
+def _within(saved: Saved, value: Any) -> Any:
+    """A folder of the search without the search's own."""
+    return value.removeprefix(f"{saved.folder}/") if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> tuple[str, str]:

@@ -1,0 +1,93 @@
+"""What a search notes to be repeated."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from searches import study
+
+from lightning_sweeps.study import provenance
+from lightning_sweeps.study.provenance import read_starts, record_start, starts_of
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(own_folder) -> Path:
+    """A committed file that has been changed since."""
+    git("init", "-q")
+    file = own_folder / "train.py"
+    file.write_text("lr = 0.1\n")
+    git("add", "train.py")
+    git("commit", "-qm", "first")
+    file.write_text("lr = 0.2\n")
+    return own_folder
+
+
+def test_commit_and_changes_bring_the_code_back(repository):
+    folder = repository / "s"
+    folder.mkdir()
+    made = optuna.create_study()
+    record_start(made, folder, {"n_trials": 3})
+    (start,) = read_starts(folder)
+    assert start == starts_of(made)[0]
+    assert start["git"] == {"commit": git("rev-parse", "HEAD"), "dirty": True, "diff": "git.diff"}
+    assert start["n_trials"] == 3
+    assert start["versions"]["optuna"] == optuna.__version__
+    assert start["machine"]["cores"] >= 1
+    git("checkout", "-q", "train.py")
+    git("apply", "s/git.diff")
+    assert Path("train.py").read_text() == "lr = 0.2\n"
+
+
+def test_each_start_has_its_own_changes(repository):
+    folder = repository / "s"
+    folder.mkdir()
+    made = optuna.create_study()
+    diffs = []
+    for rate in ("0.2", "0.2", "0.3"):
+        Path("train.py").write_text(f"lr = {rate}\n")
+        record_start(made, folder, {})
+        diffs.append(read_starts(folder)[-1]["git"]["diff"])
+    assert diffs == ["git.diff", "git.diff", "git-2.diff"]
+    assert [start["git"]["diff"] for start in starts_of(made)] == diffs
+
+
+def test_a_large_diff_is_not_kept(repository, monkeypatch):
+    monkeypatch.setattr(provenance, "LARGEST_DIFF", 10)
+    record_start(optuna.create_study(), repository, {})
+    assert "are more than 10" in read_starts(repository)[0]["git"]["diff"]
+    assert not (repository / "git.diff").exists()
+
+
+def test_no_password_is_kept(repository, monkeypatch):
+    Path("train.py").write_text("storage = 'postgresql://me:open-sesame@host/db'\n")
+    monkeypatch.setattr(sys, "argv", ["app.py", "-m", "hydra.sweeper.storage=postgresql://me:open-sesame@host/db"])
+    made = optuna.create_study()
+    record_start(made, repository, {})
+    assert "hydra.sweeper.storage=postgresql://me:***@host/db" in read_starts(repository)[0]["command"]
+    for text in ((repository / "provenance.json").read_text(), (repository / "git.diff").read_text()):
+        assert "open-sesame" not in text
+    assert "open-sesame" not in json.dumps(made.user_attrs)
+
+
+def test_outside_of_a_repository_there_is_no_commit(own_folder):
+    record_start(optuna.create_study(), own_folder, {})
+    assert read_starts(own_folder)[0]["git"] is None
+
+
+@pytest.mark.slow
+def test_a_resumed_search_has_two_starts(sweep):
+    for trials in (2, 3):
+        assert sweep("x=interval(-5.0,5.0)", f"hydra.sweeper.n_trials={trials}").returncode == 0
+    first, second = read_starts(Path("s"))
+    assert (first["n_trials"], second["n_trials"]) == (2, 3)
+    assert first["command"] == "python app.py -m hydra.sweep.dir=s 'x=interval(-5.0,5.0)' hydra.sweeper.n_trials=2"
+    assert first["sampler"] == "TPESampler"
+    assert [start["n_trials"] for start in starts_of(study())] == [2, 3]
