@@ -1,4 +1,4 @@
-"""Speed of a search: ``python benchmarks/search.py [--rounds 3] [--only table|trials|runs|slots|asha] [--mnist DATA]``.
+"""Speed of a search: ``python benchmarks/search.py [--rounds 3] [--only PART] [--mnist DATA]``; parts as below.
 
 What is compared takes turns, so that a slow minute of the machine hits all; the figures are medians. ``DATA`` has the
 real MNIST in ``MNIST/raw``, as torchvision leaves it; without it ASHA is tried on made-up images of noise.
@@ -236,11 +236,48 @@ def asha(rounds: int, folder: Path, data: Path) -> None:
     )
 
 
+def report(rounds: int, folder: Path, count: int = 1_000) -> None:
+    """The report of a long study: the whole command, its size, and how long a browser takes to open it."""
+    import optuna
+
+    sys.path.insert(0, str(HERE.parent / "tests"))  # how the tests start a browser
+    from browser import chromium
+
+    def objective(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("optimizer.lr", 1e-4, 1e-1, log=True)
+        width = trial.suggest_int("model.net.width", 16, 256)
+        drop = trial.suggest_float("model.net.dropout", 0.0, 0.5) * (trial.suggest_categorical("model", "cm") == "c")
+        for step in range(10):
+            trial.report(rate * step + width / 1000, step)
+            if trial.number % 20 == step:
+                raise optuna.TrialPruned
+        return rate * 9 + width / 1000 - drop
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = f"sqlite:///{folder / 'long.db'}"
+    made = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    made.optimize(objective, count)
+    optuna.create_study(storage=url, study_name="long", direction="maximize").add_trials(made.trials)
+    command, opened = [sys.executable, "-m", "lightning_sweeps.report", url], []
+    written = [timed(command, folder) for _ in range(rounds)]
+    file = folder / "report.html"
+    for _ in range(rounds):
+        with chromium() as window:
+            window.get(file.as_uri())
+            opened.append(
+                window.execute_script("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
+            )
+    print(f"\n| report of {count} trials | median | range | n |\n|---|---|---|---|")
+    for name, seconds in (("written, the whole command", written), ("opened in headless Chromium", opened)):
+        print(f"| {name} | {statistics.median(seconds):.1f} s | {min(seconds):.1f} to {max(seconds):.1f} | {rounds} |")
+    print(f"| size | {file.stat().st_size / 1e6:.1f} MB | | 1 |", flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["table", "trials", "runs", "slots", "asha"])
+    parser.add_argument("--only", choices=["table", "trials", "runs", "slots", "asha", "report"])
     parser.add_argument("--mnist", type=Path)
     arguments = parser.parse_args()
 
@@ -260,6 +297,8 @@ def main() -> None:
             trials(folder)
         if wanted("slots"):
             slots(folder)
+        if wanted("report"):
+            report(arguments.rounds, folder)
         if wanted("asha"):
             asha(arguments.rounds, folder, arguments.mnist.resolve() if arguments.mnist else Path("hard"))
 

@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,15 @@ def program() -> list[str]:
     script = Path(sys.argv[0]) if sys.argv else Path()
     if script.suffix == ".py":
         return ["python", from_here(script)]
-    return ["python", "-m", "lightning_sweeps"]
+    if script.name in ("", "-c", "lightning_sweeps") or not script.is_file():
+        return ["python", "-m", "lightning_sweeps"]
+    return [from_here(script)]  # an installed command
+
+
+def start_of(noted: Sequence[str]) -> list[str]:
+    """What starts the program that was noted so, with this Python."""
+    first, *rest = noted
+    return [sys.executable if first == "python" else first, *rest]
 
 
 def from_here(path: Path) -> str:

@@ -1,6 +1,6 @@
 """``python -m lightning_sweeps.resume FOLDER [overrides]``: go on with the search that lies in the folder.
 
-Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same, for any Hydra app.
+Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same.
 """
 
 import os
@@ -25,17 +25,30 @@ def main() -> None:
     from lightning_sweeps.again import main_folder, replaced, typed
     from lightning_sweeps.groups import CONF
 
-    if main_folder(saved) != CONF:
-        sys.exit(
-            f"error: {sys.argv[1]}: this search was started by another program, with configs in {main_folder(saved)}.\n"
-            f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
-        )
+    overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'"])]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
+    if main_folder(saved) != CONF:
+        _start_another(folder, overrides)
     from lightning_sweeps import main as start
 
-    sys.argv = [sys.argv[0], "-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'"])]
+    sys.argv = [sys.argv[0], *overrides]
     start()
+
+
+def _start_another(folder: Path, overrides: list[str]) -> None:
+    """Become the program whose search it is."""
+    from lightning_sweeps.again import start_of
+    from lightning_sweeps.study.provenance import read_starts
+
+    starts = read_starts(folder)
+    if not starts:
+        sys.exit(
+            f"error: {sys.argv[1]}: nothing says which program's search it was.\n"
+            f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
+        )
+    program = start_of(starts[-1]["program"])
+    os.execvp(program[0], [*program, *overrides])  # noqa: S606
 
 
 if __name__ == "__main__":

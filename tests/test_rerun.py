@@ -2,14 +2,17 @@
 
 import json
 import re
+import signal
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
-from searches import rows, study
+from searches import rows, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF
@@ -114,7 +117,7 @@ def test_trials_come_back(own_folder, command):
     assert f"{mean:.6g} ± {spread:.2g} (mean ± standard deviation of 3 seeds from 1 on)" in seeds.stdout
 
     for typed, said in (
-        (["s", "--trial", "9"], "no trial 9: the study has 4 trials, counted from 0"),
+        (["s", "--trial", "9"], "no trial 9: its trials are counted from 0 to 3"),
         (["nowhere"], "nowhere: no such folder"),
         (["."], "no search lies here (it has no multirun.yaml)."),
         (["s", "--to-experiment", "../x"], "a name has letters, digits, - and _"),
@@ -128,12 +131,38 @@ def test_trials_come_back(own_folder, command):
 
 
 @pytest.mark.slow
+def test_a_rerun_that_is_stopped_has_failed(own_folder, command):
+    assert command(*SEARCH, "hydra.sweeper.n_jobs=1", "optimizer=adam").returncode == 0
+    rerun = subprocess.Popen(
+        [sys.executable, "-m", RERUN, "s", "trainer.max_epochs=100000", "hydra.run.dir=again"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: bool(list(Path("again").glob("*/metrics.csv"))), seconds=120)
+    rerun.send_signal(signal.SIGTERM)
+    output, _ = rerun.communicate()
+    assert rerun.returncode != 0
+    assert "in the search" not in output
+
+
+@pytest.mark.slow
+def test_a_mistake_leaves_no_folder(own_folder, command):
+    assert command(*SEARCH, "optimizer=adam", "trainer.max_epochs=1").returncode == 0
+    done = command("s", "optimzer.lr=1", module=RERUN)
+    assert done.returncode == 1
+    assert "no such key" in done.stderr
+    assert not list(own_folder.glob("outputs/runs/*/*"))
+    assert "name the search's folder" in command("sqlite:///study.db", module=RERUN).stderr
+
+
+@pytest.mark.slow
 def test_a_program_of_ones_own(app, sweep, command):
     searched = sweep("x=3.0,1.0", "y=5")
     assert searched.returncode == 0, searched.stderr
     found = command("s", module=RERUN)
     assert found.returncode == 0, found.stderr
     assert "app.py x=1.0 y=5 hydra.run.dir=" in found.stdout
+    assert "config has no key 'seed'" in command("s", "--seeds", "2", module=RERUN).stderr
     file = app.parent / "conf" / "config.yaml"
     file.write_text(file.read_text().replace("sleep: 0.0", "sleep: 0.25"))
     again = command("s", module=RERUN)

@@ -26,7 +26,9 @@ def main() -> None:
     parser.add_argument("--format", choices=["html", *FORMATS], default="html", help="a table goes to the screen")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write")
     arguments = parser.parse_args()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if arguments.output and arguments.format == "html" and arguments.output.suffix[1:] in FORMATS:
+        arguments.format = arguments.output.suffix[1:]
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         if len(arguments.searches) > 1 and (arguments.format != "html" or arguments.storage):
             raise ConfigError("several searches are compared on a page; --format and --storage are for one search")
@@ -40,16 +42,19 @@ def main() -> None:
     except SweepsError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error.filename}: {error.strerror}; write elsewhere with --output FILE")
+        where = arguments.output.parent if arguments.output else arguments.searches[0]
+        sys.exit(f"error: {where}: {error.strerror}; write elsewhere with --output FILE")
 
 
 def _usual(saved: Saved) -> Path:
-    return saved.folder / "report.html" if saved.folder is not None else Path("report.html")
+    return saved.folder / "report.html" if saved.folder is not None else Path(f"report-{saved.study.study_name}.html")
 
 
 def _put(text: str, file: Path | None) -> None:
     if file is None:
         sys.stdout.write(text)
+    elif file.exists():
+        raise ConfigError(f"{file} is there already; nothing is overwritten")
     else:
         write_atomically(file, text)
 

@@ -1,5 +1,6 @@
 """What the report says in words."""
 
+import shlex
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,8 @@ from omegaconf import OmegaConf
 from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.again import command_again
 from lightning_sweeps.report.table import shown
+from lightning_sweeps.study.lock import is_locked
 from lightning_sweeps.study.provenance import starts_of
 from lightning_sweeps.study.results import ranked
 from lightning_sweeps.study.saved import Saved
@@ -32,6 +33,11 @@ def overview(saved: Saved) -> Facts:
     counts = [(sum(trial.state is state for trial in trials), name) for state, name in STATES.items()]
     told = ", ".join(f"{count} {name}" for count, name in counts if count) or "none"
     facts = [("trials", told)]
+    unfinished = any(trial.state is TrialState.RUNNING for trial in trials)
+    if unfinished and saved.folder is not None and not is_locked(saved.folder):
+        facts.append(("stopped; go on with", f"python -m lightning_sweeps.resume {shlex.quote(str(saved.folder))}"))
+    elif unfinished:
+        facts.append(("now", "running"))
     begun = [trial.datetime_start for trial in trials if trial.datetime_start]
     ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
     if begun and ended:
@@ -68,21 +74,17 @@ def best(saved: Saved) -> tuple[FrozenTrial | None, Facts]:
     facts = [(metric_of(saved), _exact(trial.value)), *((name, _exact(value)) for name, value in trial.params.items())]
     facts += [(name, shown(noted[name])) for name in ("epochs", "seconds", "seed") if name in noted]
     if saved.folder is not None:
-        facts.append(("again", f"python -m lightning_sweeps.rerun {saved.folder}"))
-    if "overrides" in noted and saved.config is not None:
-        starts = starts_of(study)
-        command = command_again(noted["overrides"])
-        program = starts[-1]["program"] if starts else []
-        facts.append(
-            (
-                "its command",
-                " ".join(program) + command.removeprefix("python -m lightning_sweeps") if program else command,
-            )
-        )
+        facts.append(("again", f"python -m lightning_sweeps.rerun {shlex.quote(str(saved.folder))}"))
+    if "overrides" in noted and (starts := starts_of(study)):
+        facts.append(("its command", shlex.join([*starts[-1]["program"], *noted["overrides"]])))
     folder = saved.folder_of(trial)
-    facts.append(("folder", str(folder) if folder else f"{noted.get('folder', 'none')} (gone)"))
-    if checkpoint := noted.get("checkpoint"):
-        facts.append(("checkpoint", checkpoint if Path(checkpoint).is_file() else f"{checkpoint} (deleted)"))
+    if folder is not None or "folder" in noted:
+        facts.append(("folder", str(folder) if folder else f"{noted['folder']} (gone)"))
+    if "checkpoint" in noted:
+        file = Path(noted["checkpoint"])
+        if not file.is_file() and folder is not None:  # the search has been moved
+            file = folder / "checkpoints" / file.name
+        facts.append(("checkpoint", str(file) if file.is_file() else f"{file} (deleted)"))
     return trial, facts
 
 
@@ -156,7 +158,7 @@ def _clock(time: timedelta) -> str:
 
 
 def _epochs(trial: FrozenTrial) -> int:
-    return int(trial.user_attrs.get("epochs") or trial.last_step or 0)
+    return int(trial.user_attrs.get("epochs") or len(trial.intermediate_values))
 
 
 def _seconds(trial: FrozenTrial) -> float:

@@ -3,7 +3,8 @@
 import math
 import statistics
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,17 +42,27 @@ class Figure:
     name: str
     title: str
     about: str
-    drawing: go.Figure
+    drawing: go.Figure | None  # None: there is nothing to draw, and why stands above
 
 
 def figures(study: optuna.Study, metric: str) -> list[Figure]:
     """What can be drawn of this study, in the order in which a person asks."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of experimental plots, and of trials that a plot leaves out
+    with warnings.catch_warnings(), _quiet():  # of experimental plots, and of trials that a plot leaves out
+        warnings.simplefilter("ignore")
         several = len(study.directions) > 1
         makers: list[Callable[[optuna.Study, str], Iterable[Figure]]]
         makers = [_pareto, _objectives] if several else [_history, _curves, _importance, _parallel, _slices, _contour]
         return [figure for maker in [*makers, _repeats, _timeline] for figure in maker(study, metric)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _complete(study: optuna.Study) -> list[FrozenTrial]:
@@ -137,7 +148,11 @@ def _joined(trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
 
 def _importance(study: optuna.Study, metric: str) -> Iterable[Figure]:
     count, names = len(_complete(study)), _searched(study)
-    if count < FEWEST_FOR_IMPORTANCE or len(names) < 2:
+    if len(names) < 2:
+        return
+    if count < FEWEST_FOR_IMPORTANCE:
+        few = f"{count} complete trials are too few for importances and a contour; {FEWEST_FOR_IMPORTANCE} are needed."
+        yield Figure("importance", "Importances", few, None)
         return
     drawing = draw.plot_param_importances(
         study, evaluator=PedAnovaImportanceEvaluator(), params=names, target_name=metric
@@ -298,6 +313,6 @@ def _timeline(study: optuna.Study, metric: str) -> Iterable[Figure]:
 
 
 def _lane(trial: FrozenTrial) -> str:
-    slot = trial.user_attrs.get("slot")
+    slot = trial.user_attrs.get("process", {}).get("slot")
     host = trial.user_attrs.get("supervisor", {}).get("host", "")
     return "trials" if slot is None else f"slot {slot}" + (f" of {host}" if host else "")

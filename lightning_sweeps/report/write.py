@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.report import comparison, facts
-from lightning_sweeps.report.figures import Figure, figures
+from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.table import shown, trials_table
 from lightning_sweeps.study.saved import Saved
 
@@ -73,6 +73,8 @@ def write_comparison(searches: Sequence[Saved], file: Path) -> Path:
 
 
 def _write(file: Path, context: dict[str, Any]) -> Path:
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder; name a file")
     if file.is_file() and GENERATOR not in file.read_text(encoding="utf-8", errors="replace")[:2000]:
         raise ConfigError(f"{file} is there already, and it is no report; write elsewhere with --output FILE")
     environment = jinja2.Environment(
@@ -91,14 +93,14 @@ def _write(file: Path, context: dict[str, Any]) -> Path:
     return file
 
 
-def _as_json(figure: Figure) -> Markup:
-    """A figure for a script element: without its template, which the page has once, and without a closing tag."""
-    content = json.loads(figure.drawing.to_json())
+def _as_json(drawing: Any) -> Markup:
+    """A figure for a script element: without its template, which the page has once, and without tags."""
+    content = json.loads(drawing.to_json())
     layout = content["layout"]
     for name in ("template", "title", "width", "height"):
         layout.pop(name, None)
     layout["margin"] = {**MARGIN, **layout.get("margin", {})}
-    return Markup(json.dumps(content, separators=(",", ":")).replace("</", "<\\/"))  # noqa: S704
+    return Markup(json.dumps(content, separators=(",", ":")).replace("<", r"\u003c"))  # noqa: S704
 
 
 def _within(saved: Saved, value: Any) -> Any:

@@ -13,7 +13,7 @@ from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.rerun.experiment import write_experiment
 from lightning_sweeps.rerun.recipe import choose
 from lightning_sweeps.rerun.repeat import Once, Seeds, new_folder, program
-from lightning_sweeps.study.saved import open_saved
+from lightning_sweeps.study.saved import Saved, open_saved
 
 
 def main() -> None:
@@ -41,8 +41,16 @@ def _count(text: str) -> int:
     return number
 
 
+def _open(arguments: argparse.Namespace) -> Saved:
+    if "://" in arguments.search:
+        raise ConfigError(
+            f"{arguments.search}: name the search's folder; a storage does not say how trials were composed"
+        )
+    return open_saved(arguments.search, arguments.storage)
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    saved = open_saved(arguments.search, arguments.storage)
+    saved = _open(arguments)
     recipes = choose(saved, arguments.trial, arguments.top or 1)
     command = program(saved)
     if Path(saved.config.hydra.runtime.cwd).is_dir():
@@ -50,6 +58,8 @@ def _run(arguments: argparse.Namespace) -> int:
     again = Seeds(command, arguments.seeds) if arguments.seeds else Once(command)
     folder, changed = new_folder(again.kind, arguments.overrides)
     told = [again(recipe, changed, folder / f"trial_{recipe.number}") for recipe in recipes]
+    if not any(folder.iterdir()):
+        folder.rmdir()
     sys.stdout.write("\n".join(["", *(line for line, _ in told), ""]))
     return max(code for _, code in told)
 
@@ -57,9 +67,13 @@ def _run(arguments: argparse.Namespace) -> int:
 def _write(arguments: argparse.Namespace) -> int:
     if arguments.top or arguments.overrides:
         raise ConfigError("--to-experiment writes one trial as it was; change the file afterwards")
-    saved = open_saved(arguments.search, arguments.storage)
+    saved = _open(arguments)
     (recipe,) = choose(saved, arguments.trial, 1)
-    file, text = write_experiment(recipe, shlex.join(["python", *program(saved)[1:]]), arguments.to_experiment)
+    file, text = write_experiment(
+        recipe,
+        shlex.join("python" if part == sys.executable else part for part in program(saved)),
+        arguments.to_experiment,
+    )
     sys.stdout.write(f"{text}\nwritten to {file}\n")
     return 0
 

@@ -65,7 +65,8 @@ def choose(saved: Saved, number: int | None, best: int) -> list[Recipe]:
     if number is not None:
         return [_recipe(saved, saved.trial(number))]
     if len(saved.study.directions) > 1:
-        raise ConfigError("the study has several objectives, so no trial is the best; choose one: --trial N")
+        front = ", ".join(str(trial.number) for trial in saved.study.best_trials)
+        raise ConfigError(f"the study has several objectives; choose a trial of the Pareto front ({front}): --trial N")
     if not (trials := ranked(saved.study)[:best]):
         raise ConfigError(f"{saved.folder}: no trial is complete yet")
     return [_recipe(saved, trial) for trial in trials]

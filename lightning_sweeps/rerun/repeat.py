@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from hydra.errors import HydraException
+from yaml import YAMLError
 
-from lightning_sweeps.again import from_here, key_of, main_folder, override_value, replaced
+from lightning_sweeps.again import from_here, key_of, main_folder, override_value, replaced, start_of
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.groups import CONF
@@ -41,10 +42,14 @@ class Once:
         """Run in the folder, which is not there yet; what came out as a line, and the exit code."""
         overrides = replaced(recipe.overrides, [*_drift(recipe), *changed, f"hydra.run.dir={override_value(folder)}"])
         code = _run([*self.program, *overrides], recipe)
-        value = read_result(folder).get("objective")
         name = f"trial {recipe.number}"
-        if value is None:
-            return f"{name}: {'failed' if code else 'ran; it wrote no result.json'}; {from_here(folder)}", code
+        if not folder.is_dir():
+            return f"{name}: not begun", code or 1
+        result = read_result(folder)
+        if code or result.get("status", "completed") != "completed":
+            return f"{name}: {result.get('status', 'failed')}; {from_here(folder)}", code or 1
+        if (value := result.get("objective")) is None:
+            return f"{name}: ran; what it returned stands above, if it says so; {from_here(folder)}", 0
         if value == recipe.value:
             compared = ", the same to the last bit as in the search"
         else:
@@ -62,6 +67,8 @@ class Seeds(Once):
         self.count = count
 
     def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
+        if "seed" not in (recipe.config() or {"seed": None}):
+            raise ConfigError("--seeds: this program's config has no key 'seed'")
         first = (recipe.result().get("seed") or 0) + 1  # not the seed that it was chosen with
         seeds = ",".join(str(first + index) for index in range(self.count))
         whole = [
@@ -108,7 +115,7 @@ def program(saved: Saved) -> list[str]:
     starts = read_starts(saved.folder) if saved.folder is not None else []
     if not starts:
         raise ConfigError(f"{saved.folder}: nothing says which program's search it was; type its command")
-    return [sys.executable, *starts[-1]["program"][1:]]
+    return start_of(starts[-1]["program"])
 
 
 def _drift(recipe: Recipe) -> list[str]:
@@ -118,10 +125,10 @@ def _drift(recipe: Recipe) -> list[str]:
         return []
     try:
         changes = drift(config, recipe.primary, recipe.overrides)
-    except HydraException as error:
+    except (HydraException, YAMLError) as error:
+        said = " ".join(str(error).split())
         raise ConfigError(
-            f"trial {recipe.number} cannot be composed any more: {str(error).splitlines()[0]}\n"
-            f"Its config lies in {recipe.folder}/.hydra"
+            f"trial {recipe.number} cannot be composed any more: {said}\nIts config lies in {recipe.folder}/.hydra"
         ) from error
     if changes:
         shown = shlex.join(changes[:SHOWN_CHANGES]) + (" ..." if len(changes) > SHOWN_CHANGES else "")
@@ -134,7 +141,8 @@ def _run(command: Sequence[str], recipe: Recipe) -> int:
     environment = dict(os.environ)
     if threads := recipe.result().get("threads"):
         environment |= dict.fromkeys(THREADS, str(threads))  # another number may round a sum otherwise
-    sys.stdout.write(f"{shlex.join(['python', *command[1:]])}\n")
+    shown = ["python" if part == sys.executable else part for part in command]
+    sys.stdout.write(f"{shlex.join(shown)}\n")
     sys.stdout.flush()
     child = subprocess.Popen(command, env=environment)  # noqa: S603
     # A handler, not SIG_IGN, which the child would have inherited.

@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from lightning_sweeps.errors import FolderError
 
 SUPERVISOR = ".supervisor"
+SECONDS_OF_A_LOOK = 0.2
 
 
 class FolderLock:
@@ -19,7 +21,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder / SUPERVISOR, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError as error:
             os.close(self._descriptor)
             raise FolderError(
@@ -27,9 +29,31 @@ class FolderLock:
             ) from error
         hold_trials_lock(folder, fcntl.LOCK_EX)  # trials of a killed supervisor end by themselves, within moments
 
+    def _take(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(SECONDS_OF_A_LOOK)  # it may be somebody who only looks whether it is taken
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def release(self) -> None:
         """Let another supervisor have the folder."""
         os.close(self._descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a supervisor is at work in the folder, on this machine."""
+    try:
+        descriptor = os.open(folder / SUPERVISOR, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def hold_trials_lock(folder: Path, kind: int = fcntl.LOCK_SH) -> int:

@@ -17,7 +17,7 @@ import optuna
 from lightning_sweeps.again import program
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.passwords import masked
-from lightning_sweeps.repository import git_diff, git_state
+from lightning_sweeps.repository import git_diff, git_state, git_untracked
 from lightning_sweeps.results import versions
 
 PROVENANCE = "provenance.json"
@@ -74,6 +74,8 @@ def machine() -> dict[str, Any]:
 
 def _git(folder: Path) -> dict[str, Any] | None:
     state = git_state()
+    if state is not None and (untracked := git_untracked()):
+        state["untracked"] = untracked  # not in the diff
     if state is None or not state["dirty"]:
         return state
     diff = masked(git_diff())

@@ -1,5 +1,6 @@
 """A search's folder or a study in a storage, opened to be read, while it runs or after, whatever tool made it."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,12 @@ from typing import Any
 
 import optuna
 from omegaconf import OmegaConf
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.passwords import masked
-from lightning_sweeps.study.storage import JOURNAL, open_url
+from lightning_sweeps.study.storage import JOURNAL, open_url, read_journal
 
 SHOWN_NAMES = 10
 
@@ -42,7 +42,7 @@ class Saved:
         """
         trials = self.study.get_trials(deepcopy=False)
         if not 0 <= number < len(trials):
-            raise ConfigError(f"no trial {number}: the study has {len(trials)} trials, counted from 0")
+            raise ConfigError(f"no trial {number}: its trials are counted from 0 to {len(trials) - 1}")
         return trials[number]
 
 
@@ -59,14 +59,14 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
     """
     if "://" in where:
         return Saved(_load(_storage(where), study_name, masked(where)))
-    folder = Path(where).absolute()
+    folder = Path(os.path.abspath(where))  # noqa: PTH100 (resolve() would follow links)
+    if folder.name == JOURNAL:
+        folder = folder.parent
     config = _config(folder, where)
     if storage is not None:
         return Saved(_load(_storage(storage), study_name or _name(config), masked(storage)), folder, config)
     if (folder / JOURNAL).is_file():
-        # Read only: what is torn may be a line that a running search is just writing.
-        journal = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-        return Saved(_load(journal, study_name, where), folder, config)
+        return Saved(_load(read_journal(folder), study_name, where), folder, config)
     url = OmegaConf.select(config, "hydra.sweeper.storage")
     if url is None:
         raise ConfigError(f"{where}: no study lies here (it has no {JOURNAL}).{_below(folder)}")
@@ -80,7 +80,8 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
 
 def _config(folder: Path, where: str) -> Any:
     if not folder.is_dir():
-        raise ConfigError(f"{where}: no such folder, and no storage URL such as sqlite:///study.db")
+        hint = f"; a file of SQLite's is named sqlite:///{where}" if folder.is_file() else ""
+        raise ConfigError(f"{where}: no such folder{hint}")
     file = folder / "multirun.yaml"
     if not file.is_file() and not (folder / JOURNAL).is_file():
         raise ConfigError(f"{where}: no search lies here (it has no multirun.yaml).{_below(folder)}")
@@ -88,6 +89,8 @@ def _config(folder: Path, where: str) -> Any:
 
 
 def _below(folder: Path) -> str:
+    if (folder.parent / JOURNAL).is_file():
+        return f"\nIt is a trial's folder; its search is {folder.parent}"
     found = sorted(file.parent.relative_to(folder) for file in folder.rglob(JOURNAL))
     return f"\nThe newest search below it: {folder / found[-1]}" if found else ""
 
@@ -100,7 +103,10 @@ def _storage(url: str) -> BaseStorage:
     file = re.fullmatch(r"sqlite:///([^?]+)(?:\?.*)?", url)
     if file and not Path(file[1]).is_file():  # SQLite would make an empty one
         raise ConfigError(f"{url}: there is no file {file[1]}")
-    return open_url(url)
+    try:
+        return open_url(url)
+    except ConfigError as error:
+        raise ConfigError(str(error).removeprefix("hydra.sweeper.storage=")) from error
 
 
 def _load(storage: BaseStorage, name: str | None, where: str) -> optuna.Study:
@@ -110,5 +116,6 @@ def _load(storage: BaseStorage, name: str | None, where: str) -> optuna.Study:
     if name not in names:
         shown = ", ".join(sorted(names)[:SHOWN_NAMES]) + (" ..." if len(names) > SHOWN_NAMES else "")
         problem = f"no study {name!r} in it" if name is not None else f"{len(names)} studies in it; add --study NAME"
+        problem = problem if names else "no study in it"
         raise ConfigError(f"{where}: {problem}" + (f". There are: {shown}" if names else ""))
     return optuna.load_study(study_name=name, storage=storage)

@@ -71,7 +71,32 @@ def open_journal(folder: Path) -> BaseStorage:
     file = folder / JOURNAL
     if file.is_file():
         _drop_torn_line(file)
-    return JournalStorage(JournalFile(str(file), lock_obj=FileLock(file)))
+    return _open(JournalFile(str(file), lock_obj=FileLock(file)), file)
+
+
+def read_journal(folder: Path) -> BaseStorage:
+    """The journal as it is: what is torn may be a line that a running search is just writing."""
+    return _open(JournalFileBackend(str(folder / JOURNAL)), folder / JOURNAL)
+
+
+def _open(backend: JournalFileBackend, file: Path) -> BaseStorage:
+    try:
+        return JournalStorage(backend)
+    except (ValueError, KeyError) as error:
+        lines = enumerate(file.read_bytes().splitlines(), start=1)
+        bad = next((number for number, line in lines if not _is_json(line)), None)
+        where = f"line {bad} of it cannot be read" if bad else f"it cannot be read ({error!r})"
+        raise FolderError(
+            f"{file} is damaged: {where}.\nMake a copy of it, and take that line out; the rest of the study is good"
+        ) from error
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def open_url(url: str) -> BaseStorage:

@@ -46,7 +46,9 @@ def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Check
                 lines.append(f"The traceback is in {from_here(where)}")
     if checkpoints.trials:
         freed = f"{checkpoints.freed / 1e6:.1f} MB freed"
-        lines.append(f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} trials")
+        lines.append(
+            f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} of the trials"
+        )
     compare = any(folder.glob("*/events.out.tfevents*"))
     more = f"; compare with: tensorboard --logdir {from_here(folder)}" if compare else ""
     report = folder / "report.html"

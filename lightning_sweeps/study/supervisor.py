@@ -129,7 +129,9 @@ class Supervisor:
     def _begin(self, job: Job, slot: int) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
         job.trial.set_user_attr("overrides", job.overrides)
-        job.trial.set_user_attr("slot", slot)
+        if job.restarted:
+            self._note_lost_seconds(job)
+        job.trial.set_user_attr("process", {"slot": slot, "begun": time.time()})
         if self.processes is not None:
             running = self.processes.start(job, slot)
             if self.budget.trial_timeout is not None:
@@ -267,8 +269,19 @@ class Supervisor:
 
     def _note_seconds(self, slot: Running) -> None:
         """A trial that was interrupted has worked in several processes."""
-        earlier = float(slot.job.trial.user_attrs.get("seconds", 0.0))
-        slot.job.trial.set_user_attr("seconds", round(earlier + time.monotonic() - slot.started, 3))
+        trial = slot.job.trial
+        earlier = float(trial.user_attrs.get("seconds", 0.0))
+        trial.set_user_attr("seconds", round(earlier + time.monotonic() - slot.started, 3))
+        if slot.outcome is None or slot.outcome.how == "interrupted":
+            trial.set_user_attr("process", {"slot": slot.slot, "begun": None})  # all is counted
+
+    def _note_lost_seconds(self, job: Job) -> None:
+        """Nobody counted where the supervisor was killed too: then the trial worked until it last wrote something."""
+        begun = job.trial.user_attrs.get("process", {}).get("begun")
+        if begun is not None and job.folder.is_dir():
+            wrote = max((file.stat().st_mtime for file in job.folder.rglob("*")), default=begun)
+            earlier = float(job.trial.user_attrs.get("seconds", 0.0))
+            job.trial.set_user_attr("seconds", round(earlier + max(0.0, wrote - begun), 3))
 
     def _note_result(self, job: Job) -> None:
         """What a Lightning run notes of itself, as attributes of its trial."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
-from searches import rows, study
+from searches import rows, start, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.report.table import as_text
@@ -90,6 +90,12 @@ def test_every_question_has_its_figure(own_folder):
     assert "another tool made this study" in page.text
     assert page.rows[0][:3] == ["number", "state", "value"]
     assert len(page.rows) == 1 + 31
+
+
+def test_too_few_trials_for_importances_is_said(own_folder):
+    page = Page(write_report(Saved(searched(9)), own_folder / "report.html"))
+    assert "6 complete trials are too few for importances and a contour; 10 are needed." in page.text
+    assert "contour" not in page.ids
 
 
 def test_history_marks_what_was_pruned_and_what_failed(own_folder):
@@ -187,6 +193,7 @@ def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
     assert "python -m lightning_sweeps.rerun" in page.text
     assert "slot 0" in json.dumps(page.figures)
     assert "hydra.sweep.dir=s" in page.text, "the command is there"
+    assert "python app.py x=1.0" in page.text
 
     Path("s/report.html").unlink()
     assert command("s", module=REPORT).stdout == "s/report.html\n"
@@ -199,13 +206,20 @@ def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
         (["."], "The newest search below it: "),
         (["sqlite:///nothing.db"], "there is no file nothing.db"),
         (["s", "--study", "other"], "no study 'other' in it. There are: app"),
-        (["s", "--output", "no/folder/x.html"], "No such file or directory; write elsewhere"),
+        (["s", "--output", "no/folder/x.html"], "error: no/folder: No such file or directory; write elsewhere"),
+        (["s", "--output", "."], ". is a folder; name a file"),
+        (["s", "--output", "s/study.journal"], "is there already, and it is no report"),
+        (["s", "--format", "csv", "--output", "s/study.journal"], "is there already; nothing is overwritten"),
+        (["s/0"], "It is a trial's folder; its search is "),
+        (["app.py"], "no such folder; a file of SQLite's is named sqlite:///app.py"),
     ):
         refused = command(*typed, module=REPORT)
         assert refused.returncode == 1
         assert said in refused.stderr
         assert "Traceback" not in refused.stderr
     assert not Path("nothing.db").exists()
+    assert command("s/study.journal", "--output", "t.csv", module=REPORT).returncode == 0
+    assert len(Path("t.csv").read_text().splitlines()) == 3, "the ending names the format"
 
 
 @pytest.mark.slow
@@ -216,8 +230,8 @@ def test_a_study_in_a_storage_of_its_own(own_folder, command):
         made.optimize(lambda trial: trial.suggest_float("x", 0, 1), 3)
     assert "2 studies in it; add --study NAME. There are: one, two" in command(storage, module=REPORT).stderr
     done = command(storage, "--study", "two", module=REPORT)
-    assert (done.stdout, done.stderr) == ("report.html\n", "")
-    assert len(Page(Path("report.html")).rows) == 4
+    assert (done.stdout, done.stderr) == ("report-two.html\n", "")
+    assert len(Page(Path("report-two.html")).rows) == 4
 
 
 @pytest.mark.slow
@@ -231,6 +245,33 @@ def test_a_running_search_is_only_read(app, sweep):
     write_report(saved, Path("report.html"))
     assert torn.read_bytes() == before, "a line that is being written is left alone"
     assert len(study().trials) == 2
+
+
+@pytest.mark.slow
+def test_a_damaged_journal_is_said_with_its_line(sweep, command):
+    assert sweep("x=3.0,1.0").returncode == 0
+    journal = Path("s/study.journal")
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([*lines[:4], "garbage", *lines[4:]]) + "\n")
+    for module in (REPORT, "lightning_sweeps.rerun", "lightning_sweeps.resume"):
+        done = command("s", module=module)
+        assert done.returncode == 1
+        assert "study.journal is damaged: line 5 of it cannot be read" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_search_says_how_to_go_on(app):
+    search = start(app, "x=1.0,2.0,3.0", "+faults={1: hang}")
+    try:
+        wait_until(Path("hanging").exists)
+        page = Page(write_report(open_saved("s"), Path("report.html")))
+    finally:
+        search.kill()
+        search.communicate()
+    assert "nowrunning" in page.text
+    assert "go on with" not in page.text
+    assert "python -m lightning_sweeps.resume" in Page(write_report(open_saved("s"), Path("report.html"))).text
 
 
 def test_a_folder_that_was_moved_has_its_trials(own_folder):

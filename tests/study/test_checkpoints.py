@@ -87,7 +87,7 @@ def test_a_search_says_what_it_freed(own_folder, command):
     few = ["model=mlp", "model.net.width=8,16", "optimizer.lr=1e-3,1e-2", "trainer.max_epochs=1"]
     done = command("-m", *few, "hydra.sweeper.keep_checkpoints=top_2", "hydra.sweep.dir=s", "hydra.sweeper.n_jobs=2")
     assert done.returncode == 0, done.stderr
-    assert "MB freed, the checkpoints of 2 trials" in done.stdout
+    assert "MB freed, the checkpoints of 2 of the trials" in done.stdout
     best = sorted(rows(), key=lambda row: (-float(row["value"]), int(row["number"])))[:2]
     there = {file.parent.parent.name for file in Path("s").glob("*/checkpoints/*.ckpt")}
     assert there == {row["number"] for row in best}

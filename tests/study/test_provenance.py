@@ -33,11 +33,13 @@ def repository(own_folder) -> Path:
 def test_commit_and_changes_bring_the_code_back(repository):
     folder = repository / "s"
     folder.mkdir()
+    Path("new.py").touch()
     made = optuna.create_study()
     record_start(made, folder, {"n_trials": 3})
     (start,) = read_starts(folder)
     assert start == starts_of(made)[0]
-    assert start["git"] == {"commit": git("rev-parse", "HEAD"), "dirty": True, "diff": "git.diff"}
+    commit = git("rev-parse", "HEAD")
+    assert start["git"] == {"commit": commit, "dirty": True, "untracked": ["new.py"], "diff": "git.diff"}
     assert start["n_trials"] == 3
     assert start["versions"]["optuna"] == optuna.__version__
     assert start["machine"]["cores"] >= 1
@@ -77,15 +79,23 @@ def test_no_password_is_kept(repository, monkeypatch):
     assert "open-sesame" not in json.dumps(made.user_attrs)
 
 
-def test_outside_of_a_repository_there_is_no_commit(own_folder):
+def test_elsewhere_the_commit_is_that_of_this_package(own_folder):
     record_start(optuna.create_study(), own_folder, {})
-    assert read_starts(own_folder)[0]["git"] is None
+    (start,) = read_starts(own_folder)
+    checkout = Path(__file__).parent
+    git_knows_it = (
+        subprocess.run(["git", "-C", checkout, "ls-files", "--error-unmatch", __file__], check=False).returncode == 0
+    )
+    assert (start["git"] or {}).get("commit") == (
+        git("-C", str(checkout), "rev-parse", "HEAD") if git_knows_it else None
+    )
 
 
 @pytest.mark.slow
-def test_a_resumed_search_has_two_starts(sweep):
-    for trials in (2, 3):
-        assert sweep("x=interval(-5.0,5.0)", f"hydra.sweeper.n_trials={trials}").returncode == 0
+def test_a_resumed_search_has_two_starts(sweep, command):
+    assert sweep("x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2").returncode == 0
+    resumed = command("s", "hydra.sweeper.n_trials=3", module="lightning_sweeps.resume")
+    assert resumed.returncode == 0, resumed.stderr
     first, second = read_starts(Path("s"))
     assert (first["n_trials"], second["n_trials"]) == (2, 3)
     assert first["command"] == "python app.py -m hydra.sweep.dir=s 'x=interval(-5.0,5.0)' hydra.sweeper.n_trials=2"

@@ -75,6 +75,7 @@ def test_a_killed_search_goes_on_from_the_last_checkpoint(own_folder, command):
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
     before = study().trials
+    worked = Path("s/0/metrics.csv").stat().st_mtime - before[0].user_attrs["process"]["begun"]
     assert before[0].state is TrialState.RUNNING
     done = command("s", module="lightning_sweeps.resume")
     assert done.returncode == 0, done.stderr
@@ -84,6 +85,7 @@ def test_a_killed_search_goes_on_from_the_last_checkpoint(own_folder, command):
             assert [float(row["epoch"]) for row in csv.DictReader(file)] == list(range(epochs))
         assert list(study().trials[number].intermediate_values) == list(range(1, epochs + 1))
     assert "Restored all states" in Path("s/0/run.log").read_text()
+    assert float(rows()[0]["seconds"]) > worked, "what the killed process worked is in it"
     events = EventAccumulator("s/0", size_guidance={"scalars": 0})  # two event files, one curve
     events.Reload()
     for tag in ("val/accuracy", "train/loss", "lr-AdamW"):
