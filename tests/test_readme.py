@@ -21,7 +21,7 @@ LINES = [
     for line in block.splitlines()
     if language in ("", "bash") and line.startswith(("python", "pip", "tensorboard"))
 ]
-RUNS = [line for line in LINES if line.startswith("python -m") and "<date>" not in line]
+RUNS = [line for line in LINES if line.startswith("python -m") and "<date>" not in line and "NAME" not in line]
 
 
 def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
