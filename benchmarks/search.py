@@ -260,7 +260,7 @@ def report(rounds: int, folder: Path, count: int = 1_000) -> None:
     optuna.create_study(storage=url, study_name="long", direction="maximize").add_trials(made.trials)
     command, opened = [sys.executable, "-m", "lightning_sweeps.report", url], []
     written = [timed(command, folder) for _ in range(rounds)]
-    file = folder / "report.html"
+    file = folder / "report-long.html"
     for _ in range(rounds):
         with chromium() as window:
             window.get(file.as_uri())

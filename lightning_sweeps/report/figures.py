@@ -12,7 +12,6 @@ import optuna
 import optuna.visualization as draw
 import plotly.graph_objects as go
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
@@ -154,6 +153,8 @@ def _importance(study: optuna.Study, metric: str) -> Iterable[Figure]:
         few = f"{count} complete trials are too few for importances and a contour; {FEWEST_FOR_IMPORTANCE} are needed."
         yield Figure("importance", "Importances", few, None)
         return
+    from optuna.importance import PedAnovaImportanceEvaluator  # a second of imports
+
     drawing = draw.plot_param_importances(
         study, evaluator=PedAnovaImportanceEvaluator(), params=names, target_name=metric
     )
@@ -216,6 +217,8 @@ def _contour(study: optuna.Study, metric: str) -> Iterable[Figure]:
     names, complete = _searched(study), _complete(study)
     if len(names) < 2 or len(complete) < FEWEST_FOR_IMPORTANCE:
         return
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     importances = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=names)
     pair = list(importances)[:2]
     about = "The two most important."
