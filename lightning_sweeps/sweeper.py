@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.passwords import masked
@@ -45,7 +45,12 @@ class StudySweeper(Sweeper):
         isolation = self.options["isolation"]
         if isolation not in ("process", "none"):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
-        slots = divide(self.options["n_jobs"] if isolation == "process" else 1)
+        slots = divide(
+            self.options["n_jobs"] if isolation == "process" else 1,
+            self.options["devices_per_trial"],
+            self.options["trials_per_device"],
+            on_gpu=OmegaConf.select(self.master_config, "trainer.accelerator") != "cpu",
+        )
         with ExitStack() as stack:
             server = None
             if isolation == "process":  # first, since it has the most to import

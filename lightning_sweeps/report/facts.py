@@ -94,10 +94,10 @@ def honesty(saved: Saved) -> list[str]:
     if len(study.directions) > 1 or saved.config is None or metric == "value":
         return []
     take = OmegaConf.select(saved.config, "objective.take")
-    chosen = (
-        f"{metric} is the {take} epoch's of each trial. The search chose by it, so the best trial's is a little too "
-    )
-    lines = [f"{chosen}good; rerun with other seeds says by how much."]
+    lines = [
+        f"{metric} is the {take} epoch's of each trial.",
+        "The search chose by it, so the best trial's is a little too good; rerun with other seeds says by how much.",
+    ]
     tested = sorted(
         {name for trial in study.get_trials(deepcopy=False) for name in trial.user_attrs if "test/" in name}
     )

@@ -24,6 +24,7 @@ from lightning_sweeps.study.saved import Saved, open_saved
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SHOWN_CHANGES = 5
+OF_THE_SEARCH = ("storage", "custom_search_space", "timeout", "target", "patience")  # which its config may name
 
 
 class Once:
@@ -73,6 +74,7 @@ class Seeds(Once):
         seeds = ",".join(str(first + index) for index in range(self.count))
         whole = [
             *("hydra/sweeper=study", "hydra/sweeper/sampler=auto", "hydra/sweeper/pruner=none"),
+            *(f"hydra.sweeper.{option}=null" for option in OF_THE_SEARCH),
             *(f"hydra.sweeper.n_trials={self.count}", f"hydra.sweep.dir={override_value(folder)}", f"seed={seeds}"),
         ]
         folder.mkdir()

@@ -4,6 +4,7 @@ import errno
 import faulthandler
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.study.outcome import Outcome, judge
+from lightning_sweeps.study.slots import Slot
 
 
 class ReportingTrial(trials.Trial):
@@ -73,6 +75,9 @@ def _failed(error: BaseException) -> Outcome:
         traceback.print_exception(error)
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    if "CUDA out of memory" in first:
+        asked = re.search(r"Tried to allocate ([\d.]+) (\w+)", first)
+        reason = "CUDA out of memory" + (f", {float(asked[1]):.1f} {asked[2]} asked" if asked else "")
     return Outcome("no space" if _is_full_disk(error) else "failed", reason=reason)
 
 
@@ -101,12 +106,11 @@ def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, co
     hydra_context, task_function, singletons = cloudpickle.loads(shared)
     _set_singletons(singletons)
     try:
-        job, folder, gpu = connection.recv()
+        job, folder, slot = connection.recv()
     except (EOFError, KeyboardInterrupt):
         return
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     try:
+        _take(slot)
         _redirect_output(Path(folder))
         hold_trials_lock(Path(sweep))
     except OSError as error:
@@ -124,6 +128,17 @@ def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, co
         sys.stdout.flush()
         sys.stderr.flush()
     connection.send(outcome)
+
+
+def _take(slot: Slot) -> None:
+    """Give this process its slot's devices, before anything starts CUDA."""
+    if slot.cores:
+        os.sched_setaffinity(0, slot.cores)
+    if slot.gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpus
+        torch = sys.modules.get("torch")
+        if slot.memory < 1 and torch is not None and torch.cuda.is_available():
+            torch.cuda.set_per_process_memory_fraction(slot.memory)
 
 
 def _redirect_output(folder: Path) -> None:

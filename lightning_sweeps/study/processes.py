@@ -61,7 +61,7 @@ class Processes:
         self._next = None
         process.name = f"trial-{job.trial.number}"
         packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
-        connection.send((packed, str(job.folder), self.slots.gpu(slot)))
+        connection.send((packed, str(job.folder), self.slots.slots[slot]))
         return Running(job, process, connection, slot)
 
     def close(self) -> None:

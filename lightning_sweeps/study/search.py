@@ -91,7 +91,8 @@ def search(
         sign_new_trials(study, folder)
         OmegaConf.save(config, folder / "multirun.yaml")
         record_start(study, folder, {"sampler": why, "n_trials": n_trials, "n_jobs": slots.count})
-        log.info("search in %s\n%s, %s trials, %s at a time", from_here(folder), why, n_trials, slots.count)
+        what = f"{why}, {n_trials} trials, {slots.count} at a time{slots.described()}"
+        log.info("search in %s\n%s", from_here(folder), what)
         results = Results(study, folder, list(space.distributions))
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
 

@@ -11,30 +11,76 @@ from lightning_sweeps.errors import ConfigError
 
 
 @dataclass(frozen=True)
+class Slot:
+    """What one trial may use."""
+
+    gpus: str | None = None  # what it finds in CUDA_VISIBLE_DEVICES; None: leave that as it is
+    memory: float = 1.0  # its share of each GPU's memory
+    cores: tuple[int, ...] = ()  # the CPU cores that it runs on; none: any
+
+
+@dataclass(frozen=True)
 class Slots:
-    """So many trials at once, each with so many cores, and with one of the GPUs where there are any."""
+    """So many trials at once, each with so many threads, and with GPUs of its own where there are any."""
 
-    count: int
+    slots: Sequence[Slot]
     cores: int
-    gpus: Sequence[str]
 
-    def gpu(self, slot: int) -> str | None:
-        """What the slot's process finds in ``CUDA_VISIBLE_DEVICES``; None: leave it as it is."""
-        return self.gpus[slot % len(self.gpus)] if self.gpus else None
+    @property
+    def count(self) -> int:
+        """How many trials run at once."""
+        return len(self.slots)
+
+    def described(self) -> str:
+        """The GPUs of the slots, for people; empty where there are none."""
+        gpus = [slot.gpus for slot in self.slots if slot.gpus is not None]
+        if not gpus:
+            return ""
+        share = f", each with {self.slots[0].memory:.0%} of its memory" if self.slots[0].memory < 1 else ""
+        return f", on GPU {' | '.join(gpus)}{share}"
 
 
-def divide(n_jobs: Any) -> Slots:
+def divide(n_jobs: Any, devices_per_trial: Any = 1, trials_per_device: Any = 1, *, on_gpu: bool = True) -> Slots:
     """Divide the machine.
 
+    Args:
+        n_jobs: so many slots; ``auto``: as many as the GPUs are enough for, or one.
+        devices_per_trial: so many GPUs for each slot.
+        trials_per_device: so many slots for each GPU, whose memory they share evenly.
+        on_gpu: whether trials may use GPUs at all.
+
     Raises:
-        ConfigError: ``n_jobs`` is neither a number of slots nor ``auto``, a slot for each GPU or one.
+        ConfigError: it cannot be divided so.
     """
-    gpus = visible_gpus()
-    if n_jobs == "auto":
-        n_jobs = max(1, len(gpus))
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
+    counts = {"devices_per_trial": devices_per_trial, "trials_per_device": trials_per_device}
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"hydra.sweeper.{name}={value}: it is a whole number, at least 1")
+    if n_jobs != "auto" and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1):
         raise ConfigError(f"hydra.sweeper.n_jobs={n_jobs}: it is a number of trials at once, at least 1, or auto")
-    return Slots(n_jobs, max(1, len(os.sched_getaffinity(0)) // n_jobs), gpus)
+    if devices_per_trial > 1 and trials_per_device > 1:
+        raise ConfigError("hydra.sweeper: devices_per_trial and trials_per_device are one or the other")
+    gpus = visible_gpus() if on_gpu else []
+    if devices_per_trial > max(1, len(gpus)):
+        raise ConfigError(f"hydra.sweeper.devices_per_trial={devices_per_trial}: there are {len(gpus)} GPUs here")
+    groups = [
+        ",".join(gpus[first : first + devices_per_trial])
+        for first in range(0, len(gpus) - devices_per_trial + 1, devices_per_trial)
+    ]
+    places = groups * trials_per_device  # one on each GPU before a second on any
+    count = max(1, len(places)) if n_jobs == "auto" else n_jobs
+    if places and count > len(places):
+        raise ConfigError(
+            f"hydra.sweeper.n_jobs={count}: the GPUs here are enough for {len(places)} trials at once.\n"
+            f"Put several on one with hydra.sweeper.trials_per_device=N, or use none with trainer=cpu"
+        )
+    cores = sorted(os.sched_getaffinity(0))
+    share = max(1, len(cores) // count)
+    slots = []
+    for index in range(count):
+        own = tuple(cores[index * share : (index + 1) * share]) if 1 < count <= len(cores) else ()
+        slots.append(Slot(places[index] if places else None, 1 / trials_per_device if places else 1.0, own))
+    return Slots(slots, share)
 
 
 def visible_gpus() -> list[str]:
