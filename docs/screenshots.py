@@ -24,7 +24,7 @@ from tensorboards import tensorboard  # noqa: E402
 TRIALS = 40
 SEARCH = [
     *("model=mlp", "model.net.width=choice(16,32,64,128)", "model.net.depth=range(1,4)", "optimizer=choice(adamw,sgd)"),
-    *("optimizer.lr=tag(log,interval(1e-4,100))", "trainer.max_epochs=12", f"hydra.sweeper.n_trials={TRIALS}"),
+    *("optimizer.lr=tag(log,interval(1e-4,1000))", "trainer.max_epochs=12", f"hydra.sweeper.n_trials={TRIALS}"),
     *("hydra/sweeper/pruner=median", "hydra.sweeper.sampler.seed=3", "hydra.sweeper.n_jobs=2"),
 ]
 

@@ -54,6 +54,9 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
             command(task)()
     except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
         error = failure.error if isinstance(failure, _RunFailed) else failure
+        if isinstance(error, BrokenPipeError):  # nobody reads any more, as after | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         if wants_traceback:
             raise error from None
         sys.stdout.flush()

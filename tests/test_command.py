@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -267,3 +268,10 @@ def test_an_own_project_is_trusted_from_the_environment_or_not_at_all(command, e
     assert "LIGHTNING_SWEEPS_TRUST=package" in done.stderr
     done = command(*arguments, PYTHONPATH=str(example), LIGHTNING_SWEEPS_TRUST="own_project")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_closed_pipe_is_no_error(own_folder):
+    typed = f"{shlex.quote(sys.executable)} -m lightning_sweeps -sc install=bash | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", typed], capture_output=True, text=True, check=False)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""

@@ -38,6 +38,8 @@ def overview(saved: Saved) -> Facts:
         facts.append(("stopped; go on with", f"python -m lightning_sweeps.resume {shlex.quote(str(saved.folder))}"))
     elif unfinished:
         facts.append(("now", "running"))
+    if len(study.directions) > 1 and (front := study.best_trials):
+        facts.append(("Pareto front", "trials " + ", ".join(str(trial.number) for trial in front)))
     begun = [trial.datetime_start for trial in trials if trial.datetime_start]
     ended = [trial.datetime_complete for trial in trials if trial.datetime_complete]
     if begun and ended:

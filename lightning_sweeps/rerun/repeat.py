@@ -50,7 +50,7 @@ class Once:
         if code or result.get("status", "completed") != "completed":
             return f"{name}: {result.get('status', 'failed')}; {from_here(folder)}", code or 1
         if (value := result.get("objective")) is None:
-            return f"{name}: ran; what it returned stands above, if it says so; {from_here(folder)}", 0
+            return f"{name}: ran; its program writes no result.json to compare; {from_here(folder)}", 0
         if value == recipe.value:
             compared = ", the same to the last bit as in the search"
         else:

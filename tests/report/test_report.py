@@ -120,6 +120,8 @@ def test_several_objectives_have_a_pareto_front(own_folder):
     made.optimize(lambda trial: (trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)), 12)
     page = Page(write_report(Saved(made), own_folder / "report.html"))
     assert {"pareto", "history0", "history1", "timeline"} <= set(page.ids)
+    front = ", ".join(str(trial.number) for trial in made.best_trials)
+    assert f"Pareto fronttrials {front}" in page.text
     assert "best" not in page.ids
 
 
