@@ -69,8 +69,11 @@ def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | 
     # Columns: the objective, and the test's metrics, whose scalars are there already.
     metrics = {name: value for name, value in result.metrics.items() if name.startswith("test")}
     if result.objective is not None:
-        metrics = {"objective": result.objective, **metrics}
         writer.add_scalar("objective", result.objective, global_step=result.steps)
+    if result.objective_metric is not None:
+        # Also without a value: TensorBoard takes the columns of all runs from the first definition that it reads, which
+        # may be that of a trial that failed. Only the names go into it.
+        metrics = {"objective": result.objective or 0.0, **metrics}
     # Not writer.add_hparams: it opens a second event folder, which TensorBoard takes for a second run.
     for summary in hparams(flat, metrics):  # type: ignore[no-untyped-call]
         writer._get_file_writer().add_summary(summary)  # noqa: SLF001

@@ -31,12 +31,12 @@ def ask(address: str, body: Any = None) -> Any:
         return json.loads(answer.read())
 
 
-def wait_for(address: str, ready: Callable[[Any], bool], seconds: float = 120.0) -> Any:
+def wait_for(address: str, ready: Callable[[Any], bool], body: Any = None, seconds: float = 120.0) -> Any:
     """Ask until the answer is what is waited for."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            answer = ask(address)
+            answer = ask(address, body)
         except (urllib.error.URLError, ConnectionError) as error:
             answer = error
         else:

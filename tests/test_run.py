@@ -78,6 +78,19 @@ def test_tensorboard_has_scalars_pictures_and_one_hparams_entry(run_here, own_fo
     assert "hp_metric" not in events.Tags()["scalars"]
 
 
+def test_a_run_that_failed_has_the_objectives_column_too(run_here, own_folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    with pytest.raises(NonFiniteLossError):
+        run_here(*QUICK, "optimizer=sgd", "optimizer.lr=1e20")
+    events = EventAccumulator(str(own_folder)).Reload()
+    content = events.summary_metadata["_hparams_/experiment"].plugin_data.content
+    columns = plugin_data_pb2.HParamsPluginData.FromString(content).experiment.metric_infos
+    assert [column.name.tag for column in columns] == ["objective"]
+    assert "objective" not in events.Tags()["scalars"], "and no placeholder for its value"
+
+
 def test_same_seed_same_metrics_to_the_last_bit(run_here, own_folder):
     for folder in ("a", "b"):
         run_here("model=cnn", "model.net.width=4", "trainer.max_epochs=2", "trainer.accelerator=cpu", folder=folder)

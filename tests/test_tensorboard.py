@@ -11,7 +11,7 @@ import pytest
 from browser import chromium
 from searches import rows, wait_until
 from selenium.webdriver.support.ui import WebDriverWait
-from tensorboards import ask, tensorboard
+from tensorboards import ask, tensorboard, wait_for
 
 pytestmark = pytest.mark.slow
 EPOCHS = 40
@@ -20,6 +20,14 @@ SEARCH = [
     *("hydra.sweeper.max_failure_rate=1", "hydra/sweeper/pruner=threshold", "hydra.sweeper.pruner.lower=0.5"),
     *("hydra.sweeper.pruner.n_warmup_steps=5", f"trainer.max_epochs={EPOCHS}"),
 ]
+
+ASKED = {
+    "experimentName": "",
+    "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
+    "colParams": [{"metric": {"group": "", "tag": "objective"}}],
+    "startIndex": 0,
+    "sliceSize": 100,
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +54,16 @@ def address(searched) -> Iterator[str]:
     trials = set(map(str, range(6)))
     with tensorboard(["--logdir", "outputs/sweeps/day/time"], searched, trials) as address:
         assert set(ask(f"{address}/data/runs")) == trials, "no stray runs"
+        # A run is known before its events are read.
+        read = wait_for(
+            f"{address}/data/plugin/hparams/session_groups",
+            lambda answer: len(answer.get("sessionGroups", ())) == len(trials),
+            ASKED,
+        )
+        assert read["totalSize"] == len(trials)
+        ends = {"0", "1", "2", "3"}
+        tags = f"{address}/data/plugin/scalars/tags"
+        wait_for(tags, lambda answer: all("objective" in answer.get(run, ()) for run in ends))
         yield address
 
 
@@ -65,16 +83,9 @@ def test_pictures_are_there(address):
 
 
 def test_hparams_has_a_row_for_each_trial(address):
-    asked = {
-        "experimentName": "",
-        "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
-        "colParams": [{"metric": {"group": "", "tag": "objective"}}],
-        "startIndex": 0,
-        "sliceSize": 100,
-    }
     experiment = ask(f"{address}/data/plugin/hparams/experiment", {"experimentName": ""})
     assert {column["name"] for column in experiment["hparamInfos"]} == {"optimizer.lr", "seed"}
-    groups = ask(f"{address}/data/plugin/hparams/session_groups", asked)["sessionGroups"]
+    groups = ask(f"{address}/data/plugin/hparams/session_groups", ASKED)["sessionGroups"]
     found = {
         group["name"]: (group["hparams"], [metric["value"] for metric in group.get("metricValues", [])])
         for group in groups
