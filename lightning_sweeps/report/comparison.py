@@ -7,6 +7,7 @@ import optuna
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.report.facts import seconds_of
 from lightning_sweeps.report.figures import Figure
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.study.provenance import starts_of
@@ -50,7 +51,7 @@ def comparison_table(searches: Sequence[tuple[str, Saved]]) -> tuple[list[str], 
         number = next((trial.number for trial in trials if trial.values and trial.values[0] == best), "")
         starts = starts_of(saved.study)
         start = starts[-1] if starts else {}
-        work = sum(float(trial.user_attrs.get("seconds", 0.0)) for trial in trials)
+        work = sum(seconds_of(trial) for trial in trials)
         found = [shown(best) if best is not None else "", number, clock(work)]
         rows.append([str(one) for one in (name, start.get("sampler", ""), start.get("pruner", ""), *counts, *found)])
     return header, rows

@@ -45,7 +45,7 @@ def overview(saved: Saved) -> Facts:
     if begun and ended:
         wall = max(ended) - min(begun)
         facts.append(("from, to", f"{min(begun):%Y-%m-%d %H:%M:%S}, {max(ended):%Y-%m-%d %H:%M:%S} ({_clock(wall)})"))
-    work = sum(_seconds(trial) for trial in trials)
+    work = sum(seconds_of(trial) for trial in trials)
     facts.append(("work of all trials", clock(work)))
     if (saving := saved_by_pruning(trials)) is not None:
         facts.append(("saved by pruning", saving))
@@ -60,7 +60,7 @@ def saved_by_pruning(trials: Iterable[FrozenTrial]) -> str | None:
     left = [(max(0, longest - _epochs(trial)), trial) for trial in pruned]
     if not any(steps for steps, _ in left):
         return None
-    seconds = sum(steps * _seconds(trial) / _epochs(trial) for steps, trial in left)
+    seconds = sum(steps * seconds_of(trial) / _epochs(trial) for steps, trial in left)
     total = sum(_epochs(trial) for trial in trials) + sum(steps for steps, _ in left)
     steps = sum(steps for steps, _ in left)
     return f"about {clock(seconds)}: {steps} of {total} epochs, if each went on at its pace to {longest}"
@@ -163,6 +163,7 @@ def _epochs(trial: FrozenTrial) -> int:
     return int(trial.user_attrs.get("epochs") or len(trial.intermediate_values))
 
 
-def _seconds(trial: FrozenTrial) -> float:
+def seconds_of(trial: FrozenTrial) -> float:
+    """How long it worked: what its search noted, else from its start to its end."""
     known = trial.duration.total_seconds() if trial.duration else 0.0
     return float(trial.user_attrs.get("seconds", known))

@@ -77,6 +77,11 @@ def _searched(study: optuna.Study) -> list[str]:
     return [name for name, different in values.items() if len(different) > 1]
 
 
+def _shared(study: optuna.Study) -> list[str]:
+    """Those of them that every complete trial has: a parameter may depend on another one's value."""
+    return [name for name in _searched(study) if all(name in trial.params for trial in _complete(study))]
+
+
 def _history(study: optuna.Study, metric: str) -> Iterable[Figure]:
     if not _complete(study):
         return
@@ -146,7 +151,7 @@ def _joined(trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
 
 
 def _importance(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    count, names = len(_complete(study)), _searched(study)
+    count, names = len(_complete(study)), _shared(study)
     if len(names) < 2:
         return
     if count < FEWEST_FOR_IMPORTANCE:
@@ -169,11 +174,10 @@ def _importance(study: optuna.Study, metric: str) -> Iterable[Figure]:
 
 
 def _parallel(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    names = _searched(study)
+    names = _shared(study)
     if len(names) < 2:
         return
     trials = _complete(study)
-    trials = [trial for trial in trials if all(name in trial.params for name in names)]
     values = [trial.value or 0.0 for trial in trials]
     # Optuna draws a line of its own for each trial, in fixed colours; this one type of plotly's takes thousands.
     drawing = go.Figure(
@@ -189,7 +193,7 @@ def _parallel(study: optuna.Study, metric: str) -> Iterable[Figure]:
         )
     )
     drawing.update_layout(margin_t=72)  # the axes' names
-    about = "A line for each complete trial that has all of these. Drag along an axis to choose."
+    about = "A line for each complete trial. Drag along an axis to choose."
     yield Figure("parallel", "Parallel coordinates", about, drawing)
 
 
@@ -214,7 +218,7 @@ def _slices(study: optuna.Study, metric: str) -> Iterable[Figure]:
 
 
 def _contour(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    names, complete = _searched(study), _complete(study)
+    names, complete = _shared(study), _complete(study)
     if len(names) < 2 or len(complete) < FEWEST_FOR_IMPORTANCE:
         return
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances

@@ -77,8 +77,8 @@ class Seeds(Once):
             *(f"hydra.sweeper.{option}=null" for option in OF_THE_SEARCH),
             *(f"hydra.sweeper.n_trials={self.count}", f"hydra.sweep.dir={override_value(folder)}", f"seed={seeds}"),
         ]
-        folder.mkdir()
         overrides = replaced(replaced(recipe.overrides, whole), [*_drift(recipe), *changed])
+        folder.mkdir()
         code = _run([*self.program, "-m", *overrides], recipe)
         try:
             trials = open_saved(str(folder)).study.trials

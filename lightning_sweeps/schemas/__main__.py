@@ -26,10 +26,11 @@ def main() -> None:
     conf = arguments.conf.resolve()
     if not conf.is_dir():
         sys.exit(f"error: {arguments.conf}: no such folder")
-    stale = [file for file, text in texts(conf).items() if not file.is_file() or file.read_text("utf-8") != text]
+    written = texts(conf)
+    stale = [file for file, text in written.items() if not file.is_file() or file.read_text("utf-8") != text]
     if arguments.check:
         sys.exit(f"not fresh: {', '.join(map(str, stale))}; run python -m lightning_sweeps.schemas" if stale else 0)
-    for file, text in texts(conf).items():
+    for file, text in written.items():
         file.parent.mkdir(exist_ok=True)
         write_atomically(file, text)
         sys.stdout.write(f"{file}\n")

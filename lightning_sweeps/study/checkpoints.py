@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.results import ranked
@@ -55,8 +55,7 @@ class Checkpoints:
         if not best:
             return
         for trial in self.study.get_trials(deepcopy=False):
-            done = trial.state.is_finished() and trial.state is not TrialState.WAITING
-            if done and trial.number not in best and trial.number not in self._seen:
+            if trial.state.is_finished() and trial.number not in best and trial.number not in self._seen:
                 self._seen.add(trial.number)
                 self._delete(trial)
 

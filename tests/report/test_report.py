@@ -115,6 +115,22 @@ def test_a_search_that_has_hardly_begun(trials, own_folder):
     assert len(page.rows) == 1 + len(trials)
 
 
+def test_parameters_that_depend_on_others_are_drawn_where_they_are(own_folder):
+    def objective(trial: optuna.Trial) -> float:
+        rate = trial.suggest_float("lr", 1e-4, 1e-1, log=True) + trial.suggest_float("decay", 0, 1)
+        if trial.suggest_categorical("model", ["cnn", "mlp"]) == "cnn":
+            return rate + trial.suggest_int("channels", 8, 64)
+        return rate + trial.suggest_int("width", 8, 64)
+
+    made = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    made.optimize(objective, 30)
+    page = Page(write_report(Saved(made), own_folder / "report.html"))
+    assert {"importance", "parallel", "contour"} <= set(page.ids)
+    assert "value by channels" in page.text
+    (parallel,) = [figure["data"][0] for figure in page.figures if figure["data"][0]["type"] == "parcoords"]
+    assert [axis["label"] for axis in parallel["dimensions"]] == ["value", "lr", "decay", "model"]
+
+
 def test_several_objectives_have_a_pareto_front(own_folder):
     made = optuna.create_study(directions=["minimize", "maximize"])
     made.optimize(lambda trial: (trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)), 12)
