@@ -121,7 +121,7 @@ class ObjectiveTracker(QuietCallback):
         trial = current_trial()
         # The step is what was spent: finished epochs, or validations where an epoch has several.
         trial.report(float(value), step=epoch + 1 if _validates_by_epoch(trainer) else len(self.observations))
-        if trainer.strategy.reduce_boolean_decision(trial.should_prune(), all=False):
+        if trial.should_prune():  # every process of a distributed trial gets the same answer
             trainer.should_stop = True
             # Lightning would first complete the least that a run must do.
             trainer.fit_loop.min_epochs = None

@@ -42,6 +42,11 @@ class StudySweeper(Sweeper):
         from lightning_sweeps.study.server import open_server
         from lightning_sweeps.study.slots import divide
 
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            raise ConfigError(
+                f"LOCAL_RANK={os.environ['LOCAL_RANK']}: a distributed run started the search again.\n"
+                "Import lightning at the top of the program, so that a trial's processes can be started for it"
+            )
         isolation = self.options["isolation"]
         if isolation not in ("process", "none"):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
@@ -50,6 +55,7 @@ class StudySweeper(Sweeper):
             self.options["devices_per_trial"],
             self.options["trials_per_device"],
             on_gpu=OmegaConf.select(self.master_config, "trainer.accelerator") != "cpu",
+            devices=OmegaConf.select(self.master_config, "trainer.devices"),
         )
         with ExitStack() as stack:
             server = None

@@ -110,7 +110,7 @@ class StudySweeper:
     study_name: str | None = None
     n_trials: int | None = None  # finished trials of the study; null: every combination, or 20
     n_jobs: Any = "auto"  # slots: trials at once; auto: one for each GPU, or 1
-    devices_per_trial: int = 1  # GPUs of a slot
+    devices_per_trial: Any = "auto"  # GPUs of a slot; auto: trainer.devices, or 1
     trials_per_device: int = 1  # slots that share a GPU, each with its part of the memory
     max_failure_rate: float = 0.5
     params: dict[str, Any] | None = None

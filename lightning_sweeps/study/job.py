@@ -1,9 +1,10 @@
-"""A trial on its way: composed, then running in a process."""
+"""A trial on its way: composed, then running in a process, or in several where it is distributed."""
 
 import math
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -29,32 +30,72 @@ class Job:
 
 
 @dataclass
-class Running:
-    """A trial's process."""
+class Rank:
+    """One process of a trial: the first, or another of a distributed one."""
 
-    job: Job
     process: BaseProcess
     connection: Connection
+    outcome: Outcome | None = None
+    ended: bool = False
+    died: bool = False  # without an outcome, and not killed by us
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process, and SIGKILL to what it started as well."""
+        pid = self.process.pid
+        if pid is None or self.ended:
+            return
+        if number == signal.SIGKILL:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@dataclass
+class Running:
+    """A trial in its slot. ``ranks[0]`` speaks for the trial; the others follow it."""
+
+    job: Job
+    packed: bytes
     slot: int
+    ranks: list[Rank]
     started: float = field(default_factory=time.monotonic)
     step: int | None = None  # of the last report
     value: float | None = None
-    outcome: Outcome | None = None
-    deadline: float = math.inf  # on the monotonic clock; then it is killed
+    told: bool = False
+    deadline: float = math.inf  # for its outcome, on the monotonic clock; then it is killed
+    leave_by: float = math.inf  # for its processes, after an outcome or a death
     timed_out: bool = False
+    killed: bool = False
+    answers: dict[int, bool] = field(default_factory=dict)  # whether to prune, by step; kept for the other ranks
+    asking: list[tuple[Rank, int]] = field(default_factory=list)  # ranks that wait for the first one's report
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the first process said last."""
+        return self.ranks[0].outcome
+
+    @property
+    def ended(self) -> bool:
+        """Whether no process is left."""
+        return all(rank.ended for rank in self.ranks)
+
+    def alive(self) -> Iterator[Rank]:
+        """Those that have not ended."""
+        return (rank for rank in self.ranks if not rank.ended)
 
     def stop(self) -> None:
         """Ask it to end in order, as Ctrl-C does."""
-        if self.process.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self.process.pid, signal.SIGINT)
+        for rank in self.ranks:
+            rank.signal(signal.SIGINT)
 
     def kill(self) -> None:
         """Kill it and what it started."""
-        pid = self.process.pid
-        if pid is None:
-            return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        self.killed = True
+        for rank in self.ranks:
+            rank.signal(signal.SIGKILL)
+
+    def join(self) -> None:
+        """Wait until its processes have gone."""
+        for rank in self.ranks:
+            rank.process.join()

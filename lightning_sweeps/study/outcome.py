@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ class Outcome:
     how: str
     values: list[float] = field(default_factory=list)
     reason: str = ""
+    at: float = field(default_factory=time.time)  # of several ranks that fail, the first has the cause
 
 
 def judge(returned: Any, objectives: int) -> Outcome:

@@ -19,6 +19,7 @@ from typing import Any
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.study.outcome import Outcome, judge
+from lightning_sweeps.study.ranks import divide_threads, forget_ranks, join_as_rank, start_ranks_by
 from lightning_sweeps.study.slots import Slot
 
 
@@ -101,12 +102,10 @@ def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, co
     os.setsid()  # the terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(cores)
     hydra_context, task_function, singletons = cloudpickle.loads(shared)
     _set_singletons(singletons)
     try:
-        job, folder, slot = connection.recv()
+        job, folder, slot, rank = connection.recv()
     except (EOFError, KeyboardInterrupt):
         return
     try:
@@ -117,6 +116,13 @@ def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, co
         connection.send(_failed(error))
         return
     number, params, restarted, config = cloudpickle.loads(job)
+    if rank is None:
+        forget_ranks()
+        divide_threads(cores, 1)
+        start_ranks_by(connection.send, cores)
+    else:
+        join_as_rank(rank, config)
+        divide_threads(cores, int(rank["WORLD_SIZE"]))
 
     def exchange(value: float, step: int) -> bool:
         connection.send((value, step))

@@ -9,8 +9,9 @@ import cloudpickle
 from hydra.core.singleton import Singleton
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.study.job import Job, Running
+from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.process import serve
+from lightning_sweeps.study.ranks import Launch
 from lightning_sweeps.study.slots import Slots
 
 
@@ -53,16 +54,25 @@ class Processes:
 
     def start(self, job: Job, slot: int) -> Running:
         """Start a job."""
+        packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
+        running = Running(job, packed, slot, [])
+        self._add_rank(running, None)
+        return running
+
+    def launch(self, running: Running, launch: Launch) -> None:
+        """Start the other processes of a distributed trial."""
+        for environment in launch.environments:
+            self._add_rank(running, environment)
+
+    def _add_rank(self, running: Running, environment: dict[str, str] | None) -> None:
         if self._next is not None and not self._next[0].is_alive():
             self.close()
         self.prepare()
         assert self._next is not None  # noqa: S101 (for the type checker)
         process, connection = self._next
         self._next = None
-        process.name = f"trial-{job.trial.number}"
-        packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
-        connection.send((packed, str(job.folder), self.slots.slots[slot]))
-        return Running(job, process, connection, slot)
+        running.ranks.append(Rank(process, connection))
+        connection.send((running.packed, str(running.job.folder), self.slots.slots[running.slot], environment))
 
     def close(self) -> None:
         """Let the process go that got no job."""

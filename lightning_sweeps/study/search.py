@@ -1,6 +1,7 @@
 """One search: from the sweeper's options to a study, its trials and its results."""
 
 import gc
+import importlib
 import logging
 import sys
 import warnings
@@ -30,6 +31,7 @@ from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
 from lightning_sweeps.study.process import ReportingTrial, run_trial
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
+from lightning_sweeps.study.ranks import Launch, start_ranks_by
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.saved import Saved
@@ -202,9 +204,16 @@ def _folder(config: DictConfig) -> Path:
     return folder
 
 
+def _refuse_ranks(_: Launch) -> None:
+    raise ConfigError("a distributed trial has several processes; leave hydra.sweeper.isolation=none out")
+
+
 def _run_here(
     job: Job, report: Any, hydra_context: Any, task_function: Any, master: DictConfig, objectives: int
 ) -> Outcome:
+    for module in getattr(task_function, "preload", ()):
+        importlib.import_module(module)
+    start_ranks_by(_refuse_ranks, 1)
     trial = ReportingTrial(job.trial.number, job.params, job.restarted, report)
     try:
         return run_trial(trial, hydra_context, task_function, job.config, objectives)

@@ -40,7 +40,9 @@ class Slots:
         return f", on GPU {' | '.join(gpus)}{share}"
 
 
-def divide(n_jobs: Any, devices_per_trial: Any = 1, trials_per_device: Any = 1, *, on_gpu: bool = True) -> Slots:
+def divide(
+    n_jobs: Any, devices_per_trial: Any = 1, trials_per_device: Any = 1, *, on_gpu: bool = True, devices: Any = None
+) -> Slots:
     """Divide the machine.
 
     Args:
@@ -48,10 +50,14 @@ def divide(n_jobs: Any, devices_per_trial: Any = 1, trials_per_device: Any = 1, 
         devices_per_trial: so many GPUs for each slot.
         trials_per_device: so many slots for each GPU, whose memory they share evenly.
         on_gpu: whether trials may use GPUs at all.
+        devices: what each trial's trainer asks for, which is what ``devices_per_trial=auto`` means.
 
     Raises:
         ConfigError: it cannot be divided so.
     """
+    if devices_per_trial == "auto":
+        asked = isinstance(devices, int) and not isinstance(devices, bool) and devices > 1
+        devices_per_trial = devices if on_gpu and asked else 1
     counts = {"devices_per_trial": devices_per_trial, "trials_per_device": trials_per_device}
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -62,7 +68,7 @@ def divide(n_jobs: Any, devices_per_trial: Any = 1, trials_per_device: Any = 1, 
         raise ConfigError("hydra.sweeper: devices_per_trial and trials_per_device are one or the other")
     gpus = visible_gpus() if on_gpu else []
     if devices_per_trial > max(1, len(gpus)):
-        raise ConfigError(f"hydra.sweeper.devices_per_trial={devices_per_trial}: there are {len(gpus)} GPUs here")
+        raise ConfigError(f"each trial asks for {devices_per_trial} GPUs: there are {len(gpus)} here")
     groups = [
         ",".join(gpus[first : first + devices_per_trial])
         for first in range(0, len(gpus) - devices_per_trial + 1, devices_per_trial)

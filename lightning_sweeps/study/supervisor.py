@@ -19,14 +19,17 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.budget import Tally
-from lightning_sweeps.study.job import Job, Running
+from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.processes import Processes
+from lightning_sweeps.study.ranks import Launch
 from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.view import View
 
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
+UNKNOWN_EXIT = 255  # the forkserver is gone and cannot say
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
+SECONDS_TO_FOLLOW = 5.0  # the processes of a distributed trial may take this long to fail with the first that did
 
 
 class Supervisor:
@@ -87,7 +90,7 @@ class Supervisor:
                 for slot in self.running:
                     slot.kill()
                 for slot in self.running:
-                    slot.process.join()
+                    slot.join()
 
     @property
     def failed(self) -> bool:
@@ -160,21 +163,24 @@ class Supervisor:
     # -- waiting ----------------------------------------------------------------------------------------------------
 
     def _wait(self, wake: socket.socket) -> None:
+        alive = [(slot, rank) for slot in self.running for rank in slot.alive()]
         ready = wait(
             [
                 wake,
-                *(slot.connection for slot in self.running if slot.outcome is None),
-                *(slot.process.sentinel for slot in self.running),
+                *(rank.connection for _, rank in alive if rank.outcome is None),
+                *(rank.process.sentinel for _, rank in alive),
             ],
             self._seconds_to_wait(),
         )
         if wake in ready:
             with suppress(BlockingIOError):
                 wake.recv(64)
-        for slot in list(self.running):
-            if slot.connection in ready or slot.process.sentinel in ready:
-                self._receive(slot)
-            if slot.process.sentinel in ready:
+        for slot, rank in alive:
+            if rank.connection in ready or rank.process.sentinel in ready:
+                self._receive(slot, rank)
+            if rank.process.sentinel in ready:
+                self._leave(slot, rank)
+            if slot.ended and slot in self.running:
                 self._end(slot)
         now = time.monotonic()
         for slot in self.running:
@@ -182,30 +188,66 @@ class Supervisor:
                 slot.timed_out = slot.outcome is None
                 slot.deadline = math.inf
                 slot.kill()
-            if now >= self._stop_deadline:
+            if now >= min(slot.leave_by, self._stop_deadline):
+                slot.leave_by = math.inf
                 slot.kill()
         if self._ended() and self.ending.startswith("timeout") and self.stopped_by is None:
             self._stop_running()
 
     def _seconds_to_wait(self) -> float | None:
-        ends = [self._stop_deadline, self.view.next_draw, *(slot.deadline for slot in self.running)]
+        ends = [self._stop_deadline, self.view.next_draw, *(min(slot.deadline, slot.leave_by) for slot in self.running)]
         if self.budget.timeout is not None and not self.ending:
             ends.append(self.tally.started + self.budget.timeout)
         first = min(ends)
         return None if first == math.inf else max(0.0, first - time.monotonic())
 
-    def _receive(self, slot: Running) -> None:
-        while (message := _next(slot.connection)) is not None:
-            if isinstance(message, Outcome):  # its last word; the slot is free when the process has left
-                slot.outcome = message
-                slot.deadline = time.monotonic() + SECONDS_TO_LEAVE
-                self._note_seconds(slot)
-                self._close(slot.job, message)
+    def _receive(self, slot: Running, rank: Rank) -> None:
+        while (message := _next(rank.connection)) is not None:
+            if isinstance(message, Launch):
+                assert self.processes is not None  # noqa: S101 (for the type checker)
+                self.processes.launch(slot, message)
+            elif isinstance(message, Outcome):  # its last word; the slot is free when all its processes have left
+                rank.outcome = message
+                self._hear(slot, rank, message)
                 return
-            slot.value, slot.step = message
-            prune = self._report(slot.job.trial, *message)
+            else:
+                self._answer(slot, rank, *message)
+
+    def _answer(self, slot: Running, rank: Rank, value: float, step: int) -> None:
+        """The first rank reports; the others get the answer that it got, and wait for it."""
+        if rank is slot.ranks[0]:
+            slot.value, slot.step = value, step
+            slot.answers[step] = self._report(slot.job.trial, value, step)
+        slot.asking.append((rank, step))
+        for waiting in [one for one in slot.asking if one[1] in slot.answers]:
+            slot.asking.remove(waiting)
             with suppress(OSError):  # it was killed meanwhile
-                slot.connection.send(prune)
+                waiting[0].connection.send(slot.answers[waiting[1]])
+
+    def _hear(self, slot: Running, rank: Rank, outcome: Outcome) -> None:
+        now = time.monotonic()
+        alone = len(slot.ranks) == 1
+        if rank is slot.ranks[0]:
+            slot.deadline = math.inf
+            self._note_seconds(slot)
+        if outcome.how in ("failed", "no space") and not alone:
+            slot.leave_by = min(slot.leave_by, now + SECONDS_TO_FOLLOW)
+        elif rank is slot.ranks[0]:
+            slot.leave_by = min(slot.leave_by, now + SECONDS_TO_LEAVE)
+        if alone or (rank is slot.ranks[0] and outcome.how in ("done", "pruned")):
+            slot.told = True
+            self._close(slot.job, slot.ranks[0].outcome or outcome)
+
+    def _leave(self, slot: Running, rank: Rank) -> None:
+        """A process has ended."""
+        rank.process.join()
+        rank.died = rank.outcome is None and not slot.killed
+        if rank.died:
+            slot.leave_by = min(slot.leave_by, time.monotonic() + SECONDS_TO_FOLLOW)
+            if rank.process.exitcode == UNKNOWN_EXIT:  # it may live on where only the forkserver died
+                rank.signal(signal.SIGKILL)
+        rank.ended = True
+        rank.connection.close()
 
     def _report(self, trial: Trial, value: float, step: int) -> bool:
         if len(self.study.directions) > 1:  # Optuna keeps reports of a single objective only
@@ -219,29 +261,41 @@ class Supervisor:
         self.running.remove(slot)
         if slot.outcome is None:
             self._note_seconds(slot)
-            slot.kill()  # it may live on where only the forkserver died
-        slot.process.join()
-        slot.connection.close()
-        if slot.outcome is None:
-            self._close(slot.job, self._death(slot))
+        if not slot.told:
+            self._close(slot.job, self._judge(slot))
 
-    def _death(self, slot: Running) -> Outcome:
+    def _judge(self, slot: Running) -> Outcome:
+        """How a trial ended whose first process has not said that it is done."""
         if slot.timed_out:
             return Outcome("failed", reason=f"timed out after trial_timeout={self.budget.trial_timeout} s")
         if self.stopped_by is not None or self.ending.startswith("timeout"):
             return Outcome("interrupted")
-        code = slot.process.exitcode or 0
+        dead = next((rank for rank in reversed(slot.ranks) if rank.died), None)
+        said = [(rank.outcome.at, index) for index, rank in enumerate(slot.ranks) if rank.outcome is not None]
+        if dead is not None:  # what the others said came of it
+            return self._death(slot, dead)
+        if not said:
+            return self._death(slot, slot.ranks[0])
+        first = min(said)[1]
+        outcome = slot.ranks[first].outcome
+        assert outcome is not None  # noqa: S101 (for the type checker)
+        if first > 0 and outcome.reason:
+            outcome.reason = f"rank {first}: {outcome.reason}"
+        return outcome
+
+    def _death(self, slot: Running, rank: Rank) -> Outcome:
+        code = rank.process.exitcode or 0
         retries = int(slot.job.trial.user_attrs.get("retries", 0))
-        if (code < 0 or code == 255) and retries < self.budget.max_retries:
+        if (code < 0 or code == UNKNOWN_EXIT) and retries < self.budget.max_retries:
             slot.job.trial.set_user_attr("retries", retries + 1)
             self.interrupted.append(self._frozen(slot.job.trial))
             return Outcome("interrupted")
+        whose = f"rank {slot.ranks.index(rank)} " if len(slot.ranks) > 1 else ""
         if code < 0:
             name = signal.Signals(-code).name
-            return Outcome(
-                "failed", reason=f"killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
-            )
-        return Outcome("failed", reason=f"its process left with exit code {code} and no result")
+            memory = " (out of memory?)" if -code == signal.SIGKILL else ""
+            return Outcome("failed", reason=f"{whose}killed by {name}{memory}")
+        return Outcome("failed", reason=f"{whose or 'its process '}left with exit code {code} and no result")
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self.study._storage.get_trial(trial._trial_id)  # noqa: SLF001

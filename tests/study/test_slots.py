@@ -30,6 +30,8 @@ def test_a_slot_for_each_gpu():
 def test_several_gpus_for_each_slot():
     assert gpus("auto", devices_per_trial=2) == ["0,1", "2,3"]
     assert gpus("auto", devices_per_trial=3) == ["0,1,2"]
+    assert gpus("auto", "auto", devices=2) == ["0,1", "2,3"], "what each trial's trainer asks for"
+    assert gpus("auto", "auto", devices="auto") == ["0", "1", "2", "3"]
 
 
 def test_several_slots_on_each_gpu():
@@ -68,7 +70,7 @@ def test_trials_on_the_cpu_need_no_gpu():
     [
         ({"n_jobs": 5}, "n_jobs=5: the GPUs here are enough for 4 trials at once"),
         ({"n_jobs": 3, "devices_per_trial": 2}, "n_jobs=3: the GPUs here are enough for 2 trials at once"),
-        ({"n_jobs": "auto", "devices_per_trial": 5}, "devices_per_trial=5: there are 4 GPUs here"),
+        ({"n_jobs": "auto", "devices_per_trial": 5}, "asks for 5 GPUs: there are 4 here"),
         ({"n_jobs": "auto", "devices_per_trial": 2, "trials_per_device": 2}, "are one or the other"),
         ({"n_jobs": "auto", "trials_per_device": 0}, "trials_per_device=0: it is a whole number, at least 1"),
         ({"n_jobs": 0}, "n_jobs=0: it is a number of trials at once"),
