@@ -72,7 +72,7 @@ def program() -> list[str]:
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name and not spec.name.startswith(("pytest", "_pytest")):
-        return ["python", "-m", spec.name.removesuffix(".__main__").removesuffix(".resume")]
+        return ["python", "-m", spec.name.removesuffix(".__main__").removesuffix(".resume").removesuffix(".join")]
     script = Path(sys.argv[0]) if sys.argv else Path()
     if script.suffix == ".py":
         return ["python", from_here(script)]

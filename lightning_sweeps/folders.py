@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def unwritable(folder: Path, reason: str) -> FolderError:
 
 def write_atomically(file: Path, text: str) -> None:
     """Write a whole file or leave the old one as it is."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)

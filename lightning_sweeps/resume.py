@@ -14,18 +14,23 @@ USAGE = "usage: python -m lightning_sweeps.resume FOLDER [overrides]      (hydra
 
 
 def main() -> None:
+    """Go on with the search that was typed."""
+    start_again(USAGE)
+
+
+def start_again(usage: str, *more: str) -> None:
     """Read what was typed, put the new overrides in their places, and start the search again in its folder."""
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(USAGE)
+        sys.exit(usage)
     folder, changed = Path(sys.argv[1]).absolute(), sys.argv[2:]
     file = folder / "multirun.yaml"
     if not file.is_file():
-        sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{USAGE}")
+        sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{usage}")
     saved: Any = OmegaConf.load(file).hydra
     from lightning_sweeps.again import main_folder, replaced, typed
     from lightning_sweeps.groups import CONF
 
-    overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'"])]
+    overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'", *more])]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     if main_folder(saved) != CONF:

@@ -59,7 +59,7 @@ class StudySweeper(Sweeper):
         )
         with ExitStack() as stack:
             server = None
-            if isolation == "process":  # first, since it has the most to import
+            if isolation == "process" and self.options["workers"] is None:  # first, since it has the most to import
                 preload = getattr(self.task_function, "preload", ())
                 server = stack.enter_context(open_server(preload, slots.cores))
             from lightning_sweeps.study.search import search
@@ -73,7 +73,21 @@ class StudySweeper(Sweeper):
                 slots,
                 server,
                 _report if self.options["report"] else lambda _: None,
+                supervise,
             )
+
+
+def supervise(
+    options: dict[str, Any],
+    hydra_context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    arguments: Any,
+) -> None:
+    """Sweep, as a worker that a launcher started."""
+    sweeper = StudySweeper(**options)
+    sweeper.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+    sweeper.sweep(arguments)
 
 
 def _report(saved: Any) -> None:

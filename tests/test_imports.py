@@ -12,6 +12,7 @@ import lightning_sweeps
 PACKAGE = Path(lightning_sweeps.__file__).parent
 # What each part may import of this package; a part not named here is a leaf.
 LAYERS = [
+    {"join"},
     {"__main__", "rerun", "resume", "schemas"},
     {"__init__"},
     {"app"},

@@ -33,7 +33,7 @@ def overview(saved: Saved) -> Facts:
     counts = [(sum(trial.state is state for trial in trials), name) for state, name in STATES.items()]
     told = ", ".join(f"{count} {name}" for count, name in counts if count) or "none"
     facts = [("trials", told)]
-    unfinished = any(trial.state is TrialState.RUNNING for trial in trials)
+    unfinished = any(not trial.state.is_finished() for trial in trials)
     if unfinished and saved.folder is not None and not is_locked(saved.folder):
         facts.append(("stopped; go on with", f"python -m lightning_sweeps.resume {shlex.quote(str(saved.folder))}"))
     elif unfinished:

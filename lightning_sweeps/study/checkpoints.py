@@ -74,7 +74,7 @@ class Checkpoints:
             if file.is_dir() and not file.is_symlink():  # a sharded one
                 shutil.rmtree(file)
             else:
-                file.unlink()
+                file.unlink(missing_ok=True)  # another supervisor of this folder tidies too
 
 
 def _size(file: Path) -> int:

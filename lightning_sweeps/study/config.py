@@ -119,18 +119,21 @@ class StudySweeper:
     pruner: Pruner = MISSING
     keep_checkpoints: str = "all"  # or best, or top_3: those of other finished trials are deleted
     report: bool = True  # write report.html at the end
+    workers: int | None = None  # supervisors for hydra/launcher to start; null: this command is the only one
+    join: bool = False  # add a supervisor to the search that runs in hydra.sweep.dir
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: float | None = None  # seconds of this start
     trial_timeout: float | None = None  # seconds of a trial
     target: float | None = None  # stop when the best value is this good
     patience: int | None = None  # stop after so many finished trials without a better one
+    grace_period: float = 60.0  # seconds without a sign of life after which a supervisor elsewhere counts as gone
     max_retries: int = 0  # for trials that died of the outside: a signal, a lost process
 
 
 def register() -> None:
     """Put the configs where Hydra finds them."""
-    store = ConfigStore.instance()
-    store.store(group="hydra/sweeper", name="study", node=StudySweeper, provider="lightning_sweeps")
-    store.store(group="hydra/sweeper/sampler", name="auto", node=AutoSampler, provider="lightning_sweeps")
+    store = ConfigStore.instance()  # in a launcher's job it has them already, with the rest of Hydra's state
+    store.store(group="hydra/sweeper", name="study", node=StudySweeper, provider="lightning_sweeps", replace=True)
+    store.store(group="hydra/sweeper/sampler", name="auto", node=AutoSampler, provider="lightning_sweeps", replace=True)
     for name, node in PRUNERS.items():
-        store.store(group="hydra/sweeper/pruner", name=name, node=node, provider="lightning_sweeps")
+        store.store(group="hydra/sweeper/pruner", name=name, node=node, provider="lightning_sweeps", replace=True)

@@ -1,4 +1,4 @@
-"""Whose folder a search is."""
+"""Who is at work in a search's folder."""
 
 import fcntl
 import os
@@ -8,28 +8,31 @@ from pathlib import Path
 from lightning_sweeps.errors import FolderError
 
 SUPERVISOR = ".supervisor"
+SUPERVISORS = ".supervisors"  # a folder with a lock of each
 SECONDS_OF_A_LOOK = 0.2
 
 
 class FolderLock:
-    """One supervisor a folder. Its trials hold a lock of their own, so a successor can wait until the last is gone.
+    """Shared by the supervisors of a search. The one that starts it must be the first; others may join.
 
     Raises:
-        FolderError: another supervisor is at work there.
+        FolderError: it is to start the search, and a supervisor is at work.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, join: bool = False) -> None:
         self._descriptor = os.open(folder / SUPERVISOR, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            self._take()
+            if not join:
+                self._be_first()
         except BlockingIOError as error:
             os.close(self._descriptor)
             raise FolderError(
-                f"{folder}: another supervisor is at work on this search; wait for it or stop it"
+                f"{folder}: a supervisor is at work on this search; wait for it, stop it, or add another one with\n"
+                f"python -m lightning_sweeps.join {folder}"
             ) from error
-        hold_trials_lock(folder, fcntl.LOCK_EX)  # trials of a killed supervisor end by themselves, within moments
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
-    def _take(self) -> None:
+    def _be_first(self) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,29 +40,67 @@ class FolderLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
-        """Let another supervisor have the folder."""
+        """Leave the search."""
         os.close(self._descriptor)
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a supervisor is at work in the folder, on this machine."""
+    return _is_held(folder / SUPERVISOR)
+
+
+class SupervisorLock:
+    """Held until the supervisor is gone, however it goes."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.file = folder / SUPERVISORS / name
+        self.file.parent.mkdir(exist_ok=True)
+        self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """The supervisor leaves; its trials have ended."""
+        for file in (self.file, _of_trials(self.file)):
+            file.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def hold_trials_lock(supervisor: Path) -> int:
+    """Hold the lock that a supervisor's trials share until they end."""
+    descriptor = os.open(_of_trials(supervisor), os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def wait_until_gone(supervisor: Path) -> bool | None:
+    """Whether the supervisor with this lock is gone; then waits for its trials, which end by themselves within moments.
+
+    None where the lock is not there to tell.
+    """
+    if not supervisor.is_file():
+        return None
+    if _is_held(supervisor):
+        return False
+    if _of_trials(supervisor).is_file():
+        descriptor = os.open(_of_trials(supervisor), os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.close(descriptor)
+    return True
+
+
+def _of_trials(supervisor: Path) -> Path:
+    return supervisor.with_name(f"{supervisor.name}.trials")
+
+
+def _is_held(file: Path) -> bool:
     try:
-        descriptor = os.open(folder / SUPERVISOR, os.O_RDONLY)
+        descriptor = os.open(file, os.O_RDWR)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
         os.close(descriptor)
     return False
-
-
-def hold_trials_lock(folder: Path, kind: int = fcntl.LOCK_SH) -> int:
-    """Wait for the trials' lock: they share it until they end; a supervisor takes it alone and lets it go at once."""
-    descriptor = os.open(folder / ".trials", os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(descriptor, kind)
-    if kind == fcntl.LOCK_EX:
-        os.close(descriptor)
-    return descriptor

@@ -1,60 +1,160 @@
 """Which supervisor runs a trial, where several share a study, and whose supervisor is gone."""
 
+import os
+import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightning_sweeps.errors import FolderError
-from lightning_sweeps.study.lock import FolderLock
+from lightning_sweeps.study.lock import SupervisorLock, wait_until_gone
 
-OWNER = "supervisor"
-
-
-def sign_new_trials(study: optuna.Study, folder: Path) -> None:
-    """Have every trial that this study object creates name its owner from its first moment, also after a kill."""
-    owner = {"host": socket.gethostname(), "folder": str(folder)}
-    storage: BaseStorage = study._storage  # noqa: SLF001
-    create: Any = storage.create_new_trial
-
-    def create_signed(study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        if template_trial is None:
-            template_trial = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: owner})
-        return int(create(study_id, template_trial))
-
-    storage.create_new_trial = create_signed  # type: ignore[method-assign]
+OWNER = "supervisor"  # a trial's attribute
+SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
+SIGNS_IN_A_GRACE_PERIOD = 4
 
 
-@contextmanager
-def interrupted_trials(study: optuna.Study, folder: Path) -> Iterator[list[FrozenTrial]]:
-    """The trials that count as running although their supervisor is gone.
+class Owner:
+    """This supervisor among those that share the study.
 
-    A supervisor holds a lock on its folder until it is gone; the folders of those that are gone are locked while
-    inside, so that nobody else takes over the same trials. One on another machine is taken to be alive.
+    A trial belongs to the supervisor that created it or took it while it was WAITING, which a storage lets only one do.
+    What is interrupted waits again. The trials of a supervisor that is gone are put back by another one: at once where
+    its lock lies on this machine, else when it has given no sign of life for its grace period. The period is measured
+    by the clock of the one who waits, so that no two machines' clocks are compared.
+
+    Args:
+        folder: of the search.
+        grace_period: seconds.
     """
-    found = []
-    with ExitStack() as locks:
-        alive: dict[str, bool] = {str(folder): False}
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            owner = trial.user_attrs.get(OWNER, {})
-            of = owner.get("folder", str(folder))
-            if of not in alive:
-                alive[of] = owner.get("host") != socket.gethostname() or not _locked(Path(of), locks)
-            if not alive[of]:
-                found.append(trial)
-        yield found
 
+    def __init__(self, study: optuna.Study, folder: Path, grace_period: float) -> None:
+        self.study = study
+        self.storage: BaseStorage = study._storage  # noqa: SLF001
+        self.grace_period = grace_period
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.lock = SupervisorLock(folder, self.id)
+        self.record = {"id": self.id, "host": socket.gethostname(), "machine": _machine(), "lock": str(self.lock.file)}
+        self.next_look = 0.0  # on the monotonic clock
+        self._signs = 0
+        self._heard: dict[str, tuple[Any, float]] = {}
+        self._sign_new_trials()
+        self.give_sign()
 
-def _locked(folder: Path, locks: ExitStack) -> bool:
-    if not folder.is_dir():
+    def give_sign(self, *, last: bool = False) -> None:
+        """Say that this supervisor is alive, or that it leaves."""
+        self._signs += 1
+        said = {"sign": self._signs, "grace_period": 0.0 if last else self.grace_period}
+        self.storage.set_study_system_attr(self.study._study_id, f"{SIGN_OF_LIFE}{self.id}", said)  # noqa: SLF001
+        self.next_look = time.monotonic() + self.grace_period / SIGNS_IN_A_GRACE_PERIOD
+
+    def close(self) -> None:
+        """Leave; what still belongs to this supervisor can be taken over at once."""
+        with suppress(OSError, FolderError, StorageInternalError):  # without it the others wait for the grace period
+            self.give_sign(last=True)
+        self.lock.release()
+
+    def next_trial(self, n_trials: int) -> tuple[Trial, bool] | None:
+        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``."""
+        self.study._thread_local.cached_all_trials = None  # noqa: SLF001 (as ``ask`` does)
+        trials = self.study.get_trials(deepcopy=False)
+        for trial in trials[:n_trials]:
+            if trial.state is TrialState.WAITING and self._take(trial):
+                return Trial(self.study, trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
+        if len(trials) >= n_trials:
+            return None
+        trial_id = self.storage.create_new_trial(self.study._study_id)  # noqa: SLF001
+        if self.storage.get_trial(trial_id).number >= n_trials:  # others were quicker; it waits for a larger budget
+            self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
+            return None
+        return Trial(self.study, trial_id), False
+
+    def owns(self, trial: Trial) -> bool:
+        """Whether the trial is still this supervisor's: another may have taken this one for gone."""
+        frozen = self.storage.get_trial(trial._trial_id)  # noqa: SLF001
+        return frozen.state is TrialState.RUNNING and frozen.user_attrs.get(OWNER, {}).get("id") == self.id
+
+    def release(self, trial: Trial) -> None:
+        """Put a trial back that was interrupted."""
+        if self.owns(trial):
+            self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+
+    def put_back(self, running: Collection[int]) -> None:
+        """Put back what belongs to nobody alive.
+
+        Args:
+            running: the numbers of this supervisor's own trials. Another one of its own was created by a call whose
+                answer was lost.
+        """
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = {owner.get("id"): owner for trial in trials if (owner := trial.user_attrs.get(OWNER, {}))}
+        silent, first = self._silent()
+        gone: dict[Any, bool] = {None: True, self.id: False}
+        for trial in trials:
+            name = trial.user_attrs.get(OWNER, {}).get("id")
+            if name == self.id and trial.number not in running:
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+            if name not in gone:
+                gone[name] = self._is_gone(owners[name], silent, is_first=first)
+            if gone[name] and self._still(trial, name):
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+
+    def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str], *, is_first: bool) -> bool:
+        if owner.get("machine") == self.record["machine"]:
+            gone = wait_until_gone(Path(owner["lock"]))
+            if gone is not None:
+                return gone
+        return is_first and owner["id"] in silent
+
+    def _silent(self) -> tuple[set[str], bool]:
+        """Who has given no sign for too long, and whether this one is the first of the others: one puts back."""
+        said = self.storage.get_study_system_attrs(self.study._study_id)  # noqa: SLF001
+        now = time.monotonic()
+        silent = set()
+        names = {key.removeprefix(SIGN_OF_LIFE): value for key, value in said.items() if key.startswith(SIGN_OF_LIFE)}
+        for name, value in names.items():
+            if name not in self._heard or self._heard[name][0] != value["sign"]:
+                self._heard[name] = (value["sign"], now)
+            if now - self._heard[name][1] >= value["grace_period"]:
+                silent.add(name)
+        return silent - {self.id}, self.id == min(names.keys() - silent | {self.id})
+
+    def _still(self, trial: FrozenTrial, name: str | None) -> bool:
+        frozen = self.storage.get_trial(trial._trial_id)  # noqa: SLF001
+        return frozen.state is TrialState.RUNNING and frozen.user_attrs.get(OWNER, {}).get("id") == name
+
+    def _take(self, trial: FrozenTrial) -> bool:
+        try:
+            if not self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):  # noqa: SLF001
+                return False
+        except UpdateFinishedTrialError:
+            return False
+        self.storage.set_trial_user_attr(trial._trial_id, OWNER, self.record)  # noqa: SLF001
         return True
+
+    def _sign_new_trials(self) -> None:
+        """Have every trial that this study object creates name its owner from its first moment, also after a kill."""
+        create: Any = self.storage.create_new_trial
+
+        def create_signed(study_id: int, template_trial: FrozenTrial | None = None) -> int:
+            if template_trial is None:
+                template_trial = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
+            return int(create(study_id, template_trial))
+
+        self.storage.create_new_trial = create_signed  # type: ignore[method-assign]
+
+
+def _machine() -> str:
+    """Two machines may have one name."""
     try:
-        locks.callback(FolderLock(folder).release)
-    except FolderError:
-        return False
-    return True
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    return f"{socket.gethostname()} {boot}"

@@ -91,7 +91,7 @@ def _is_full_disk(error: BaseException | None) -> bool:
     return False
 
 
-def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, cores: int) -> None:
+def serve(connection: Connection, shared: bytes, supervisor: str, objectives: int, cores: int) -> None:
     """The main function of a trial's process: sets itself up, waits for its job and does it."""
     gc.freeze()  # what the server imported is shared with it as long as nobody touches it
     gc.enable()
@@ -111,7 +111,7 @@ def serve(connection: Connection, shared: bytes, sweep: str, objectives: int, co
     try:
         _take(slot)
         _redirect_output(Path(folder))
-        hold_trials_lock(Path(sweep))
+        hold_trials_lock(Path(supervisor))
     except OSError as error:
         connection.send(_failed(error))
         return

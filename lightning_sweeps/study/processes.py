@@ -23,10 +23,10 @@ class Processes:
     """
 
     def __init__(
-        self, context: Any, hydra_context: Any, task_function: Any, folder: Path, objectives: int, slots: Slots
+        self, context: Any, hydra_context: Any, task_function: Any, lock: Path, objectives: int, slots: Slots
     ) -> None:
         self.context = context
-        self.folder = folder
+        self.lock = lock
         self.objectives = objectives
         self.slots = slots
         self.shared = cloudpickle.dumps((hydra_context, task_function, Singleton.get_state()))
@@ -37,7 +37,7 @@ class Processes:
         """Make the next process."""
         if self._next is None:
             ours, theirs = self.context.Pipe()
-            arguments = (theirs, self.shared, str(self.folder), self.objectives, self.slots.cores)
+            arguments = (theirs, self.shared, str(self.lock), self.objectives, self.slots.cores)
             process = self.context.Process(target=serve, args=arguments)
             try:
                 process.start()

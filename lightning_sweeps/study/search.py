@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
 from lightning_sweeps.again import command_to_go_on, from_here, typed
 from lightning_sweeps.errors import ConfigError, FolderError
@@ -27,7 +30,7 @@ from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
 from lightning_sweeps.study.outcome import Outcome
-from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
+from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.process import ReportingTrial, run_trial
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
@@ -41,6 +44,7 @@ from lightning_sweeps.study.storage import open_journal, open_study, open_url
 from lightning_sweeps.study.summary import summarize
 from lightning_sweeps.study.supervisor import Supervisor
 from lightning_sweeps.study.view import open_view
+from lightning_sweeps.study.workers import Worker, launch, storage_url
 
 log = logging.getLogger(__name__)
 BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate", "max_retries")
@@ -55,12 +59,14 @@ def search(
     slots: Slots,
     server: Any,
     report: Callable[[Saved], None],
+    supervise: Callable[..., object],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
     Args:
         server: the multiprocessing context of the trials' processes; None where they run in this one.
         report: called when the search has ended, before the summary.
+        supervise: what a worker on another machine calls, with the first five of these and ``join`` among the options.
 
     Raises:
         SweepsError: something that a person can act on, before the first trial.
@@ -70,10 +76,85 @@ def search(
     setup_globals()
     _log_as_hydra(config, hydra_context)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = options["storage"]
-    if url is not None and "***" in str(url):
-        raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
+    url = storage_url(options["storage"])
     hide_passwords(config)
+    plan = _plan(options, hydra_context, config, arguments)
+    join, workers = bool(options["join"]), options["workers"]
+    name = options["study_name"] or str(config.hydra.job.name)
+
+    def open_in(storage: BaseStorage) -> optuna.Study:
+        return open_study(storage, name, plan.directions, plan.sampler, plan.pruner, plan.space)
+
+    study = open_in(open_url(url)) if url is not None else None
+    folder = _folder(config, join=join)
+    with ExitStack() as stack:
+        stack.callback(FolderLock(folder, join=join).release)
+        if study is None:
+            study = open_in(open_journal(folder, alone=not join))
+        if not join:
+            OmegaConf.save(config, folder / "multirun.yaml")
+            record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, "n_jobs": slots.count})
+        results = Results(study, folder, list(plan.space.distributions))
+        checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
+        if workers is not None:
+            log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
+            worker = Worker(supervise, options, hydra_context, task_function, config, arguments)
+            launch(worker, url, int(workers), folder)
+            ended: Supervisor | _Ended = _Ended(study, Tally(study, plan.budget))
+        else:
+            owner = Owner(study, folder, float(options["grace_period"]))
+            stack.callback(owner.close)
+            owner.put_back(())
+            what = f"{plan.why}, {plan.budget.n_trials} trials, {slots.count} at a time{slots.described()}"
+            log.info("search in %s\n%s", from_here(folder), what)
+
+            def after() -> None:
+                results.update()
+                checkpoints.tidy()
+
+            processes = None
+            if server is not None:
+                lock = owner.lock.file
+                processes = Processes(server, hydra_context, task_function, lock, len(plan.directions), slots)
+            with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
+                ended = supervisor = Supervisor(
+                    study,
+                    Tally(study, plan.budget),
+                    slots.count,
+                    owner,
+                    plan.compose,
+                    processes,
+                    lambda job, report: _run_here(
+                        job, report, hydra_context, task_function, config, len(plan.directions)
+                    ),
+                    after,
+                    view,
+                )
+                _supervise(supervisor, config, folder)
+        results.finish()
+        checkpoints.tidy()
+        if join:  # the rest is said by the one who started the search
+            log.info("left after %s", ended.ending)
+            return None
+        report(Saved(study, folder, config))
+        summarize(study, ended.ending, folder, checkpoints)
+    return _leave(ended, config, folder)
+
+
+@dataclass
+class _Plan:
+    """What the options mean, checked."""
+
+    space: Space
+    directions: list[str]
+    pruner: optuna.pruners.BasePruner
+    sampler: optuna.samplers.BaseSampler
+    why: str
+    budget: Budget
+    compose: Composer
+
+
+def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, arguments: Sequence[str]) -> _Plan:
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
     pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
@@ -81,58 +162,40 @@ def search(
     sampler, n_trials, why = _sampler(options, space)
     kept_count(options["keep_checkpoints"], len(directions))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
+    if not float(options["grace_period"]) > 0:
+        raise ConfigError(f"hydra.sweeper.grace_period={options['grace_period']}: it is a number of seconds")
     compose = Composer(space, hydra_context, config, options["custom_search_space"])
     compose.check()
-    name = options["study_name"] or str(config.hydra.job.name)
-    study = open_study(open_url(str(url)), name, directions, sampler, pruner, space) if url is not None else None
-    folder = _folder(config)
-    with ExitStack() as stack:
-        stack.callback(FolderLock(folder).release)
-        if study is None:
-            study = open_study(open_journal(folder), name, directions, sampler, pruner, space)
-        sign_new_trials(study, folder)
-        OmegaConf.save(config, folder / "multirun.yaml")
-        record_start(study, folder, {"sampler": why, "n_trials": n_trials, "n_jobs": slots.count})
-        what = f"{why}, {n_trials} trials, {slots.count} at a time{slots.described()}"
-        log.info("search in %s\n%s", from_here(folder), what)
-        results = Results(study, folder, list(space.distributions))
-        checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
-
-        def after() -> None:
-            results.update()
-            checkpoints.tidy()
-
-        interrupted = stack.enter_context(interrupted_trials(study, folder))
-        processes = None
-        if server is not None:
-            processes = Processes(server, hydra_context, task_function, folder, len(directions), slots)
-        with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
-            supervisor = Supervisor(
-                study,
-                Tally(study, budget),
-                slots.count,
-                interrupted,
-                compose,
-                processes,
-                lambda job, report: _run_here(job, report, hydra_context, task_function, config, len(directions)),
-                after,
-                view,
-            )
-            try:
-                supervisor.run()
-            except (OSError, FolderError, StorageInternalError) as error:
-                again = command_to_go_on(config, folder)
-                raise FolderError(
-                    f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}"
-                ) from error
-        results.finish()
-        checkpoints.tidy()
-        report(Saved(study, folder, config))
-        summarize(study, supervisor.ending, folder, checkpoints)
-    return _leave(supervisor, config, folder)
+    return _Plan(space, directions, pruner, sampler, why, budget, compose)
 
 
-def _leave(supervisor: Supervisor, config: DictConfig, folder: Path) -> float | None:
+@dataclass
+class _Ended:
+    """What is left to say where workers have done the search."""
+
+    study: optuna.Study
+    tally: Tally
+    stopped_by: int | None = None
+
+    @property
+    def ending(self) -> str:
+        budget = self.tally.budget
+        return self.tally.why_end() or (f"n_trials={budget.n_trials}" if not self.tally.unfinished else "its workers")
+
+    @property
+    def failed(self) -> bool:
+        return not self.tally.count(TrialState.COMPLETE)
+
+
+def _supervise(supervisor: Supervisor, config: DictConfig, folder: Path) -> None:
+    try:
+        supervisor.run()
+    except (OSError, FolderError, StorageInternalError) as error:
+        again = command_to_go_on(config, folder)
+        raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
+
+
+def _leave(supervisor: Supervisor | _Ended, config: DictConfig, folder: Path) -> float | None:
     if supervisor.stopped_by is not None or supervisor.ending.startswith("timeout"):
         log.info("go on with:\n%s", command_to_go_on(config, folder))
     if supervisor.stopped_by is not None:
@@ -192,9 +255,15 @@ def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.
     return choose(configured, seed, space, options["n_trials"])
 
 
-def _folder(config: DictConfig) -> Path:
+def _folder(config: DictConfig, *, join: bool) -> Path:
     """A folder of its own, or the one of the search to go on with, where ``hydra.sweep.dir`` names it."""
     folder = Path(str(config.hydra.sweep.dir)).absolute()
+    if join:
+        if config.hydra.sweeper.storage is not None:  # perhaps on a machine that shares no folder
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not (folder / SUPERVISOR).is_file():
+            raise FolderError(f"{folder}: no search lies here to join")
+        return folder
     named = any(line.startswith("hydra.sweep.dir=") for line in typed(config.hydra))
     there = named and folder.is_dir()
     if not (there and ((folder / SUPERVISOR).is_file() or not any(folder.iterdir()))):

@@ -66,10 +66,14 @@ class JournalFile(JournalFileBackend):
             file.write(lines.encode())
 
 
-def open_journal(folder: Path) -> BaseStorage:
-    """The journal in the folder, less a line that a kill or a full disk cut off."""
+def open_journal(folder: Path, *, alone: bool = True) -> BaseStorage:
+    """The journal in the folder, less a line that a kill or a full disk cut off.
+
+    Args:
+        alone: nobody else is just writing a line.
+    """
     file = folder / JOURNAL
-    if file.is_file():
+    if alone and file.is_file():
         _drop_torn_line(file)
     return _open(JournalFile(str(file), lock_obj=FileLock(file)), file)
 

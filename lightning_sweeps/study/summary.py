@@ -20,7 +20,8 @@ STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
-    TrialState.RUNNING: "unfinished",
+    TrialState.RUNNING: "running elsewhere",
+    TrialState.WAITING: "unfinished",
 }
 
 

@@ -21,12 +21,14 @@ from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.outcome import Outcome
+from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.ranks import Launch
 from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.view import View
 
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
+SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
 UNKNOWN_EXIT = 255  # the forkserver is gone and cannot say
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
 SECONDS_TO_FOLLOW = 5.0  # the processes of a distributed trial may take this long to fail with the first that did
@@ -36,7 +38,7 @@ class Supervisor:
     """Runs trials in slots until a budget is used; ``ending`` says which.
 
     Args:
-        interrupted: trials of an earlier start, to be run again under their numbers.
+        owner: this supervisor among those that share the study; has the trials to run.
         compose: samples a trial's parameters and composes its job; the flag says that it is run again.
         processes: starts a job in a slot; None where jobs run in this process.
         run_here: runs a job in this process; it is given a function that takes reports and says whether to prune.
@@ -48,7 +50,7 @@ class Supervisor:
         study: optuna.Study,
         tally: Tally,
         slots: int,
-        interrupted: list[FrozenTrial],
+        owner: Owner,
         compose: Callable[[Trial, bool], Job],
         processes: Processes | None,
         run_here: Callable[[Job, Callable[[float, int], bool]], Outcome],
@@ -59,7 +61,7 @@ class Supervisor:
         self.tally = tally
         self.budget = tally.budget
         self.slots = slots
-        self.interrupted = interrupted
+        self.owner = owner
         self.compose = compose
         self.processes = processes
         self.run_here = run_here
@@ -70,6 +72,7 @@ class Supervisor:
         self.ending = ""
         self.stopped_by: int | None = None
         self._stop_deadline = math.inf
+        self._looked = 0.0
 
     def run(self) -> None:
         """Search. On Ctrl-C, SIGTERM and SIGHUP the running trials are stopped and stay to be run again."""
@@ -78,7 +81,7 @@ class Supervisor:
                 self.view.draw(self.running, self.tally)
                 while True:
                     self._fill()
-                    if not self.running:
+                    if self.ending and not self.running:
                         break
                     if self.processes is not None and not self.ending and self._more():
                         self.processes.prepare()
@@ -87,6 +90,8 @@ class Supervisor:
             finally:
                 if self.processes is not None:
                     self.processes.close()
+                if self._ready is not None:
+                    self.owner.release(self._ready.trial)
                 for slot in self.running:
                     slot.kill()
                 for slot in self.running:
@@ -107,7 +112,7 @@ class Supervisor:
                 return
             self._ready = self._ready or self._next_job()
             if self._ready is None:
-                if not self.running:
+                if not self.running and not self.tally.unfinished:  # nor under another supervisor, which may vanish
                     self.ending = f"n_trials={self.budget.n_trials}"
                 return
             if free is None:
@@ -116,18 +121,15 @@ class Supervisor:
             self._begin(job, free)
 
     def _next_job(self) -> Job | None:
-        while True:
-            if self.interrupted:
-                trial, restarted = Trial(self.study, self.interrupted.pop(0)._trial_id), True  # noqa: SLF001
-            elif self._more():
-                trial, restarted = self.study.ask(), False
-                self.tally.unfinished += 1
-            else:
-                return None
+        while (found := self.owner.next_trial(self.budget.n_trials)) is not None:
+            trial, restarted = found
+            self.tally.unfinished += not restarted
             try:
                 return self.compose(trial, restarted)
             except (HydraException, OmegaConfBaseException) as error:
                 self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
+        self.tally.update()
+        return None
 
     def _begin(self, job: Job, slot: int) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
@@ -182,6 +184,9 @@ class Supervisor:
                 self._leave(slot, rank)
             if slot.ended and slot in self.running:
                 self._end(slot)
+        self._meet_deadlines()
+
+    def _meet_deadlines(self) -> None:
         now = time.monotonic()
         for slot in self.running:
             if now >= slot.deadline:
@@ -191,11 +196,36 @@ class Supervisor:
             if now >= min(slot.leave_by, self._stop_deadline):
                 slot.leave_by = math.inf
                 slot.kill()
+        if now >= self._next_look():
+            self._look_around()
         if self._ended() and self.ending.startswith("timeout") and self.stopped_by is None:
             self._stop_running()
 
+    def _next_look(self) -> float:
+        idle = not self.running and not self.ending
+        return min(self.owner.next_look, self._looked + SECONDS_BETWEEN_LOOKS) if idle else self.owner.next_look
+
+    def _look_around(self) -> None:
+        """Give a sign of life, and look after the trials of those who give none any more."""
+        self._looked = time.monotonic()
+        self.owner.give_sign()
+        self.owner.put_back({slot.job.trial.number for slot in self.running} | self._composed())
+        self.tally.update()
+        self.after()
+        for slot in self.running:
+            if not slot.told and not self.owner.owns(slot.job.trial):
+                slot.kill()
+
+    def _composed(self) -> set[int]:
+        return {self._ready.trial.number} if self._ready is not None else set()
+
     def _seconds_to_wait(self) -> float | None:
-        ends = [self._stop_deadline, self.view.next_draw, *(min(slot.deadline, slot.leave_by) for slot in self.running)]
+        ends = [
+            self._stop_deadline,
+            self.view.next_draw,
+            self._next_look(),
+            *(min(slot.deadline, slot.leave_by) for slot in self.running),
+        ]
         if self.budget.timeout is not None and not self.ending:
             ends.append(self.tally.started + self.budget.timeout)
         first = min(ends)
@@ -268,7 +298,7 @@ class Supervisor:
         """How a trial ended whose first process has not said that it is done."""
         if slot.timed_out:
             return Outcome("failed", reason=f"timed out after trial_timeout={self.budget.trial_timeout} s")
-        if self.stopped_by is not None or self.ending.startswith("timeout"):
+        if self.stopped_by is not None or self.ending.startswith("timeout") or not self.owner.owns(slot.job.trial):
             return Outcome("interrupted")
         dead = next((rank for rank in reversed(slot.ranks) if rank.died), None)
         said = [(rank.outcome.at, index) for index, rank in enumerate(slot.ranks) if rank.outcome is not None]
@@ -288,7 +318,6 @@ class Supervisor:
         retries = int(slot.job.trial.user_attrs.get("retries", 0))
         if (code < 0 or code == UNKNOWN_EXIT) and retries < self.budget.max_retries:
             slot.job.trial.set_user_attr("retries", retries + 1)
-            self.interrupted.append(self._frozen(slot.job.trial))
             return Outcome("interrupted")
         whose = f"rank {slot.ranks.index(rank)} " if len(slot.ranks) > 1 else ""
         if code < 0:
@@ -305,11 +334,16 @@ class Supervisor:
     def _close(self, job: Job, outcome: Outcome) -> None:
         if outcome.how == "no space":
             raise FolderError(f"trial {job.trial.number}: {outcome.reason}")
-        if outcome.how != "interrupted":  # an interrupted one stays as it is, to be run again
+        if outcome.how == "interrupted":
+            self.owner.release(job.trial)
+            self.tally.update()
+        else:
             self._note_result(job)
             self._tell(job.trial, outcome)
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
+        if not self.owner.owns(trial):
+            return  # this machine was cut off for longer than the grace period, and another has taken the trial
         if outcome.how == "done":
             told = self.study.tell(trial, outcome.values)
         elif outcome.how == "pruned":

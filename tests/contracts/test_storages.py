@@ -1,5 +1,6 @@
 """What every storage of a study must do."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -12,8 +13,7 @@ from searches import rows
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.budget import Budget, Tally
-from lightning_sweeps.study.lock import FolderLock
-from lightning_sweeps.study.owners import interrupted_trials, sign_new_trials
+from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.space import Space
 from lightning_sweeps.study.storage import open_journal, open_study, open_url
@@ -74,33 +74,118 @@ def test_another_space_or_direction_is_refused_with_the_difference(storage):
 
 
 def test_a_trial_names_its_supervisor_from_its_first_moment(storage, own_folder):
-    study = opened(storage)
-    sign_new_trials(study, own_folder)
-    trial = study.ask()
-    assert trial.user_attrs == {"supervisor": {"host": socket.gethostname(), "folder": str(own_folder)}}
+    owner = Owner(opened(storage), own_folder, 60)
+    trial, restarted = owner.next_trial(1)
+    assert not restarted
     frozen = opened(storage).trials[0]
     assert frozen.state is TrialState.RUNNING
+    assert frozen.user_attrs["supervisor"] == {
+        "id": owner.id,
+        "host": socket.gethostname(),
+        "machine": owner.record["machine"],
+        "lock": str(owner.lock.file),
+    }
     assert frozen.datetime_start is not None
+    assert owner.owns(trial)
+    owner.close()
 
 
-def test_only_trials_whose_supervisor_is_gone_are_interrupted(storage, own_folder):
-    study = opened(storage)
-    folders = {name: own_folder / name for name in ("ours", "dead", "alive", "deleted")}
-    for name, folder in folders.items():
-        if name != "deleted":
-            folder.mkdir()
-        create = storage.create_new_trial
-        sign_new_trials(study, folder)
-        study.ask(SPACE.distributions)
-        storage.create_new_trial = create
-    study.ask(SPACE.distributions).set_user_attr("supervisor", {"host": "another", "folder": "/nowhere"})
-    alive = FolderLock(folders["alive"])
-    with interrupted_trials(study, folders["ours"]) as found:
-        assert [trial.number for trial in found] == [0, 1, 3]
-        # Meanwhile nobody else takes them over.
-        with interrupted_trials(study, own_folder) as others:
-            assert [trial.number for trial in others] == [0, 3]
-    alive.release()
+@pytest.fixture
+def join(storage, own_folder):
+    """Have another supervisor join the search: on this machine, or as if on another one."""
+    create = storage.create_new_trial
+
+    def enter(*, elsewhere: bool = False, grace_period: float = 60.0) -> Owner:
+        storage.create_new_trial = create  # each one signs in a process of its own
+        owner = Owner(opened(storage), own_folder, grace_period)
+        if elsewhere:
+            owner.record["machine"] = f"of {owner.id}"
+        return owner
+
+    return enter
+
+
+def states(storage) -> list[str]:
+    return [trial.state.name for trial in opened(storage).trials]
+
+
+def test_trials_of_a_dead_supervisor_of_this_machine_wait_at_once(storage, join):
+    dead = join()
+    dead.next_trial(10)
+    alive = join()
+    alive.next_trial(10)
+    os.close(dead.lock._descriptor)  # as the system does after kill -9
+    looking = join()
+    looking.put_back(())
+    assert states(storage) == ["WAITING", "RUNNING"]
+    trial, restarted = looking.next_trial(10)
+    assert (trial.number, restarted) == (0, False), "it had not begun"
+    assert looking.owns(trial)
+    assert looking.next_trial(2) is None
+
+
+def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(storage, join, monkeypatch):
+    silent, speaking = join(elsewhere=True, grace_period=5.0), join(elsewhere=True, grace_period=5.0)
+    now = [100.0]
+    monkeypatch.setattr("lightning_sweeps.study.owners.time.monotonic", lambda: now[0])
+    first, _ = silent.next_trial(10)
+    first.set_user_attr("folder", "/somewhere")
+    first.set_user_attr("supervisor", silent.record)
+    second, _ = speaking.next_trial(10)
+    second.set_user_attr("supervisor", speaking.record)
+    looking = join()
+    for _ in range(3):
+        looking.put_back(())
+        speaking.put_back({second.number})
+        assert states(storage) == ["RUNNING", "RUNNING"]
+        now[0] += 2.0
+        speaking.give_sign()
+        looking.give_sign()
+    for owner in (speaking, looking):
+        owner.put_back({second.number} if owner is speaking else ())
+    assert states(storage) == ["WAITING", "RUNNING"]
+    taken, restarted = looking.next_trial(10)
+    assert (taken.number, restarted) == (0, True)
+    assert not silent.owns(first), "the one that was cut off must not tell it"
+    silent.release(first)
+    assert states(storage) == ["RUNNING", "RUNNING"]
+
+
+def test_a_supervisor_that_leaves_is_gone_at_once(storage, join):
+    left = join(elsewhere=True)
+    trial, _ = left.next_trial(10)
+    trial.set_user_attr("supervisor", left.record)
+    left.close()
+    looking = join()
+    looking.put_back(())
+    assert states(storage) == ["WAITING"]
+
+
+def test_what_is_interrupted_waits_and_is_taken_once(storage, join):
+    first = join()
+    trial, _ = first.next_trial(1)
+    second = join()
+    first.release(trial)
+    assert states(storage) == ["WAITING"]
+    waiting = opened(storage).trials[0]
+    assert second._take(waiting)
+    if not isinstance(storage, optuna.storages.JournalStorage):  # there a second caller is a second process
+        assert not first._take(waiting)
+    assert second.owns(trial)
+    assert not first.owns(trial)
+
+
+def test_a_trial_too_many_waits_for_a_larger_budget(storage, join, monkeypatch):
+    quick, slow = join(), join()
+    get_trials = slow.study.get_trials
+    before = get_trials(deepcopy=False)
+    assert quick.next_trial(1) is not None
+    monkeypatch.setattr(slow.study, "get_trials", lambda **_: before)  # it looked a moment earlier
+    assert slow.next_trial(1) is None
+    assert states(storage) == ["RUNNING", "WAITING"]
+    monkeypatch.undo()
+    assert slow.next_trial(1) is None
+    assert slow.next_trial(2)[0].number == 1
 
 
 def test_the_tally_sees_what_other_supervisors_told(storage):

@@ -74,7 +74,7 @@ def test_kills_at_random_moments_leave_no_trace(sweep, app, victims):
 
 
 def test_another_folder_goes_on_with_a_shared_study(app):
-    """Finished trials count, an interrupted one goes on in its folder, one that still runs elsewhere is left alone."""
+    """Finished trials count, an interrupted one goes on in its folder, one that still runs elsewhere is waited for."""
     shared = [*SEARCH, "hydra.sweeper.storage='sqlite:///study.db'", "hydra.sweeper.study_name=ours"]
 
     def search(folder: str, *overrides: str) -> subprocess.Popen[str]:
@@ -88,17 +88,20 @@ def test_another_folder_goes_on_with_a_shared_study(app):
     kill([killed.pid])
     killed.communicate()
     last = search("last", "hydra.sweeper.n_trials=5")
+    wait_until(lambda: Path("last/trials.csv").is_file() and len(rows(Path("last"))) == 4)
+    assert last.poll() is None, "a search ends when all its trials have"
+    alive.send_signal(signal.SIGTERM)
+    alive.communicate(timeout=30)
     output, _ = last.communicate(timeout=60)
     assert last.returncode == 0, output
-    assert "4 complete, 1 unfinished" in output
+    assert "5 complete" in output
     assert [(row["number"], Path(row["folder"]).parent.name) for row in rows(Path("last"))] == [
+        ("0", "alive"),
         ("1", "killed"),
         ("2", "killed"),
         ("3", "last"),
         ("4", "last"),
     ]
-    alive.send_signal(signal.SIGTERM)
-    alive.communicate(timeout=30)
 
 
 def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app):

@@ -122,6 +122,8 @@ def test_a_reserved_port_is_given_once_and_can_be_listened_on():
     store = torch.distributed.TCPStore("127.0.0.1", ports.pop(), 1, is_master=True)
     store.set("a", "1")
     assert store.get("a") == b"1"
+    while ranks._reservations:
+        ranks._reservations.pop().close()
 
 
 def test_what_a_cluster_left_does_not_reach_lightning(monkeypatch):

@@ -1,0 +1,22 @@
+"""``python -m lightning_sweeps.join FOLDER [overrides]``: add a supervisor to the search that runs in the folder.
+
+On any machine that sees the folder; on one that sees only the storage, type the search's command again.
+"""
+
+import sys
+
+from lightning_sweeps.resume import start_again
+
+USAGE = (
+    "usage: python -m lightning_sweeps.join FOLDER [overrides]      (hydra.sweeper.n_jobs=4: so many trials at once)"
+)
+
+
+def main() -> None:
+    """Join the search that was typed."""
+    launches = any(line.startswith("hydra.sweeper.workers=") for line in sys.argv)
+    start_again(USAGE, "hydra.sweeper.join=true", *([] if launches else ["hydra.sweeper.workers=null"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Supervisors on other machines, or as other processes, placed by one of Hydra's launchers."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_sweeps.environment import environment
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.folders import claim
+from lightning_sweeps.passwords import masked
+
+URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
+
+
+class Worker:
+    """What a launcher runs as its job: a supervisor that joins the search."""
+
+    def __init__(
+        self,
+        supervise: Callable[..., object],
+        options: Mapping[str, Any],
+        hydra_context: Any,
+        task_function: Any,
+        config: DictConfig,
+        arguments: Sequence[str],
+    ) -> None:
+        storage = options["storage"]
+        self.options = {**options, "workers": None, "join": True, "storage": storage and masked(str(storage))}
+        self.supervise = supervise
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+        self.arguments = list(arguments)
+        self.share = 1  # of this machine, where all workers run on it
+        self.url: str | None = None
+
+    def __call__(self, config: DictConfig) -> None:
+        """Supervise until the budget is used. The job's own config names the worker only."""
+        multiprocessing.set_start_method("spawn", force=True)  # joblib's own has no place in a trial's process
+        _take_share(int(OmegaConf.select(config, "worker", default=0)) if self.share > 1 else 0, self.share)
+        with environment(**({URL: self.url} if self.url else {})):
+            try:
+                self.supervise(self.options, self.hydra_context, self.task_function, self.config, self.arguments)
+            except SystemExit as left:
+                if left.code not in (None, 0, 1, 130):  # those are said by the one who launched the workers
+                    raise RuntimeError(str(left.code)) from None
+
+
+def storage_url(given: Any) -> str | None:
+    """The storage's URL with its password, which a worker finds in its environment.
+
+    Raises:
+        ConfigError: it is known with ``***`` only.
+    """
+    if given is None or "***" not in str(given):
+        return None if given is None else str(given)
+    url = os.environ.get(URL, "")
+    if masked(url) != str(given):
+        raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
+    return url
+
+
+def launch(worker: Worker, url: str | None, count: int, folder: Path) -> None:
+    """Run so many supervisors through the configured launcher, and wait until they have left.
+
+    Raises:
+        ConfigError: the launcher cannot start them.
+    """
+    if count < 1:
+        raise ConfigError(f"hydra.sweeper.workers={count}: it is a number of supervisors, at least 1")
+    name = str(worker.config.hydra.runtime.choices["hydra/launcher"])
+    if name == "basic":
+        raise ConfigError(
+            f"hydra.sweeper.workers={count}: say who starts them, hydra/launcher=joblib, ray, submitit_slurm or "
+            "submitit_local.\nFor trials at once on this machine use hydra.sweeper.n_jobs"
+        )
+    if name == "joblib":
+        worker.share = count
+    if name.startswith("ray"):  # its workers do not have this environment, and it keeps jobs in memory
+        worker.url = url
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=worker.hydra_context, task_function=worker, config=worker.config
+    )
+    (folder / "workers").mkdir(exist_ok=True)
+    jobs = []
+    for number in range(count):
+        own = claim(folder / "workers" / str(number)).relative_to(folder)
+        jobs.append([f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{own}'", f"++worker={number}"])
+    with environment(**({URL: url} if url else {})):
+        launcher.launch(jobs, initial_job_idx=0)
+
+
+def _take_share(number: int, count: int) -> None:
+    """Keep to this worker's part of the machine."""
+    if count == 1 or not hasattr(os, "sched_setaffinity"):
+        return
+    from lightning_sweeps.study.slots import visible_gpus
+
+    cores, gpus = sorted(os.sched_getaffinity(0)), visible_gpus()
+    os.sched_setaffinity(0, cores[number::count] or cores)
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number::count])
