@@ -95,26 +95,29 @@ class Owner:
         """
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         owners = {owner.get("id"): owner for trial in trials if (owner := trial.user_attrs.get(OWNER, {}))}
-        silent, first = self._silent()
+        left, silent = self._silent()
         gone: dict[Any, bool] = {None: True, self.id: False}
         for trial in trials:
             name = trial.user_attrs.get(OWNER, {}).get("id")
             if name == self.id and trial.number not in running:
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
             if name not in gone:
-                gone[name] = self._is_gone(owners[name], silent, is_first=first)
+                gone[name] = name in left or self._is_gone(owners[name], silent)
             if gone[name] and self._still(trial, name):
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
 
-    def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str], *, is_first: bool) -> bool:
+    def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str]) -> bool:
         if owner.get("machine") == self.record["machine"]:
             gone = wait_until_gone(Path(owner["lock"]))
             if gone is not None:
                 return gone
-        return is_first and owner["id"] in silent
+        return owner["id"] in silent
 
-    def _silent(self) -> tuple[set[str], bool]:
-        """Who has given no sign for too long, and whether this one is the first of the others: one puts back."""
+    def _silent(self) -> tuple[set[str], set[str]]:
+        """Who has said that it leaves, and who has given no sign for too long.
+
+        Of the others only the first by name looks after the silent ones, so that no two put one trial back.
+        """
         said = self.storage.get_study_system_attrs(self.study._study_id)  # noqa: SLF001
         now = time.monotonic()
         silent = set()
@@ -124,7 +127,9 @@ class Owner:
                 self._heard[name] = (value["sign"], now)
             if now - self._heard[name][1] >= value["grace_period"]:
                 silent.add(name)
-        return silent - {self.id}, self.id == min(names.keys() - silent | {self.id})
+        left = {name for name, value in names.items() if not value["grace_period"]} - {self.id}
+        first = min(names.keys() - silent | {self.id})
+        return left, silent - {self.id} if self.id == first else set()
 
     def _still(self, trial: FrozenTrial, name: str | None) -> bool:
         frozen = self.storage.get_trial(trial._trial_id)  # noqa: SLF001

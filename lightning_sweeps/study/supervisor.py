@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.errors import FolderError
@@ -91,11 +92,15 @@ class Supervisor:
                 if self.processes is not None:
                     self.processes.close()
                 if self._ready is not None:
-                    self.owner.release(self._ready.trial)
+                    with suppress(OSError, FolderError, StorageInternalError):
+                        self.owner.release(self._ready.trial)
                 for slot in self.running:
                     slot.kill()
                 for slot in self.running:
                     slot.join()
+                    with suppress(OSError, FolderError, StorageInternalError):  # which may be why it ends
+                        if not slot.told:
+                            self.owner.release(slot.job.trial)
 
     @property
     def failed(self) -> bool:
