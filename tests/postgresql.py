@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,10 @@ def programs() -> Path | None:
     there = shutil.which("initdb")
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
     return Path(there).parent if there else next(reversed(folders), None)
+
+
+STOPS: dict[str, Callable[[], None]] = {}  # by the server's URL
+STARTS: dict[str, Callable[[], None]] = {}
 
 
 @contextmanager
@@ -50,7 +54,10 @@ def _running(folder: Path, bin_folder: Path) -> Iterator[str]:
     call("initdb", "-U", "me", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
     options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
     call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
+    url = f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres"
+    STOPS[url] = lambda: call("pg_ctl", "-w", "-m", "immediate", "stop")
+    STARTS[url] = lambda: call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
     try:
-        yield f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres"
+        yield url
     finally:
         call("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.lock import SupervisorLock, wait_until_gone
+from lightning_sweeps.study.storage import be_patient, turn
 
 OWNER = "supervisor"  # a trial's attribute
 SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
@@ -47,6 +48,7 @@ class Owner:
         self._heard: dict[str, tuple[Any, float]] = {}
         self._sign_new_trials()
         self.give_sign()
+        be_patient(self.storage, grace_period * 0.75)  # then it stops, before another one takes its trials
 
     def give_sign(self, *, last: bool = False) -> None:
         """Say that this supervisor is alive, or that it leaves."""
@@ -57,6 +59,7 @@ class Owner:
 
     def close(self) -> None:
         """Leave; what still belongs to this supervisor can be taken over at once."""
+        be_patient(self.storage, 0.0)
         with suppress(OSError, FolderError, StorageInternalError):  # without it the others wait for the grace period
             self.give_sign(last=True)
         self.lock.release()
@@ -70,8 +73,13 @@ class Owner:
                 return Trial(self.study, trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
         if len(trials) >= n_trials:
             return None
-        trial_id = self.storage.create_new_trial(self.study._study_id)  # noqa: SLF001
-        if self.storage.get_trial(trial_id).number >= n_trials:  # others were quicker; it waits for a larger budget
+        with turn(self.study):
+            if len(self.study.get_trials(deepcopy=False)) >= n_trials:
+                return None
+            trial_id = self.storage.create_new_trial(self.study._study_id)  # noqa: SLF001
+        if (
+            self.storage.get_trial(trial_id).number >= n_trials
+        ):  # where turns cannot be taken; it waits for a larger budget
             self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
             return None
         return Trial(self.study, trial_id), False

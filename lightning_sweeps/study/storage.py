@@ -3,18 +3,22 @@
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.distributions import json_to_distribution
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
 from optuna.storages.journal._storage import JournalOperation
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.passwords import masked
+from lightning_sweeps.study.database import DataBase
 from lightning_sweeps.study.space import Space
 
 JOURNAL = "study.journal"
@@ -110,17 +114,43 @@ def open_url(url: str) -> BaseStorage:
         ConfigError: it cannot be opened; tells no password.
     """
     try:
-        return optuna.storages.get_storage(url)
+        return optuna.storages.get_storage(DataBase(url))
     except Exception as error:  # noqa: BLE001 (each database has errors of its own)
         lines = (line.strip() for line in masked(str(error)).splitlines())
         reason = next(filter(None, lines), type(error).__name__)
         raise ConfigError(f"hydra.sweeper.storage={masked(url)}: cannot be opened. {reason}") from None
 
 
+def be_patient(storage: BaseStorage, seconds: float) -> None:
+    """Have a data base's calls made again for so long where the connection is lost."""
+    backend = getattr(storage, "_backend", storage)
+    if isinstance(backend, DataBase):
+        backend.patience = seconds
+
+
 def _drop_torn_line(file: Path) -> None:
     content = file.read_bytes()
     if content and not content.endswith(b"\n"):
         os.truncate(file, content.rfind(b"\n") + 1)
+
+
+@contextmanager
+def turn(study: optuna.Study) -> Iterator[None]:
+    """Supervisors that create trials inside do so one after another, where the storage can be locked for it."""
+    storage: Any = study._storage  # noqa: SLF001
+    storage = getattr(storage, "_backend", storage)
+    if isinstance(storage, JournalFileBackend):
+        with Path(f"{storage._file_path}.turn").open("w") as file:  # noqa: SLF001
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    elif isinstance(storage, RDBStorage) and storage.engine.dialect.name != "sqlite":
+        # The row of the study itself is locked by Optuna when it creates a trial.
+        row = "SELECT 1 FROM study_user_attributes WHERE study_id = :study AND key = 'space' FOR UPDATE"
+        with storage.engine.begin() as connection:
+            connection.execute(sqlalchemy.text(row), {"study": study._study_id})  # noqa: SLF001
+            yield
+    else:
+        yield
 
 
 def open_study(

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
-from lightning_sweeps.passwords import masked
+from lightning_sweeps.passwords import hide_passwords, masked
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
 
@@ -30,7 +31,8 @@ class Worker:
         arguments: Sequence[str],
     ) -> None:
         storage = options["storage"]
-        self.options = {**options, "workers": None, "join": True, "storage": storage and masked(str(storage))}
+        alone = {name: _alone(option) for name, option in options.items()}
+        self.options = {**alone, "workers": None, "join": True, "storage": storage and masked(str(storage))}
         self.supervise = supervise
         self.hydra_context = hydra_context
         self.task_function = task_function
@@ -49,6 +51,11 @@ class Worker:
             except SystemExit as left:
                 if left.code not in (None, 0, 1, 130):  # those are said by the one who launched the workers
                     raise RuntimeError(str(left.code)) from None
+
+
+def _alone(option: Any) -> Any:
+    """The option without the config that it is a part of, where the password still stands."""
+    return OmegaConf.create(OmegaConf.to_container(option, resolve=True)) if OmegaConf.is_config(option) else option
 
 
 def storage_url(given: Any) -> str | None:
@@ -86,6 +93,8 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path) -> None:
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=worker.hydra_context, task_function=worker, config=worker.config
     )
+    state: Any = HydraConfig.instance().cfg
+    hide_passwords(state)  # a launcher's jobs are given Hydra's state
     (folder / "workers").mkdir(exist_ok=True)
     jobs = []
     for number in range(count):
