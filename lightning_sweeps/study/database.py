@@ -31,10 +31,11 @@ class DataBase(RDBStorage):
         for _ in range(3):
             try:
                 super().__init__(url, engine_kwargs=options)
-                return
+                break
             except (IntegrityError, ProgrammingError):  # another one is just creating the tables
                 time.sleep(1.0)
-        super().__init__(url, engine_kwargs=options)
+        else:
+            super().__init__(url, engine_kwargs=options)
 
 
 def _patient(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -76,7 +76,7 @@ class Supervisor:
         self._looked = 0.0
 
     def run(self) -> None:
-        """Search. On Ctrl-C, SIGTERM and SIGHUP the running trials are stopped and stay to be run again."""
+        """Search. On the signals of ``Signals`` the running trials are stopped, and wait to be run again."""
         with Signals(self._interrupt) as wake:
             try:
                 self.view.draw(self.running, self.tally)

@@ -49,8 +49,11 @@ class Worker:
             try:
                 self.supervise(self.options, self.hydra_context, self.task_function, self.config, self.arguments)
             except SystemExit as left:
-                if left.code not in (None, 0, 1, 130):  # those are said by the one who launched the workers
-                    raise RuntimeError(str(left.code)) from None
+                if left.code in (None, 0, 1, 130):  # said by the one who launched the workers
+                    return
+                if isinstance(left.code, int):  # the launcher's own
+                    raise
+                raise RuntimeError(left.code) from None
 
 
 def _alone(option: Any) -> Any:

@@ -56,7 +56,7 @@ def test_there_must_be_a_search_to_join(command, own_folder):
     assert not list(own_folder.iterdir())
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_a_launcher_starts_supervisors(sweep, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
     done = sweep(
@@ -151,3 +151,34 @@ def test_a_server_that_stays_away_ends_the_search_and_nothing_is_lost(app, sweep
         done = sweep(*search)
         assert done.returncode == 0, done.stderr
         assert all_finished(15)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_cluster_that_ends_the_job_is_obeyed_and_the_trial_goes_on_elsewhere(app, number):
+    first = start(app, *SEARCH, "hydra.sweeper.n_trials=4", "++faults={2:hang}")
+    wait_until(Path("hanging").is_file)
+    first.send_signal(number)
+    output, _ = first.communicate(timeout=30)
+    assert first.returncode == 130, output
+    assert [trial.state.name for trial in study().trials] == ["COMPLETE", "COMPLETE", "WAITING"]
+    drawn = study().trials[2].params
+    second = joined(app, "++faults={}")
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, output
+    assert all_finished(4)
+    assert study().trials[2].params == drawn
+
+
+def test_who_launched_the_supervisor_hears_of_a_warning_at_the_end(monkeypatch):
+    from lightning_sweeps.study.signals import Signals
+
+    heard = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: heard.append(("launcher", number)))
+    try:
+        with Signals(lambda number: heard.append(("supervisor", number))):
+            os.kill(os.getpid(), signal.SIGUSR2)
+            wait_until(lambda: bool(heard))
+            heard.append("trials have ended")
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert heard == [("supervisor", signal.SIGUSR2), "trials have ended", ("launcher", signal.SIGUSR2)]
