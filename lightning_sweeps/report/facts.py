@@ -15,7 +15,7 @@ from lightning_sweeps.study.lock import is_locked
 from lightning_sweeps.study.provenance import starts_of
 from lightning_sweeps.study.results import ranked
 from lightning_sweeps.study.saved import Saved
-from lightning_sweeps.study.summary import STATES
+from lightning_sweeps.study.summary import counted
 from lightning_sweeps.study.view import clock
 
 Facts = list[tuple[str, str]]
@@ -30,9 +30,7 @@ def overview(saved: Saved) -> Facts:
     """How the search stands."""
     study = saved.study
     trials = study.get_trials(deepcopy=False)
-    counts = [(sum(trial.state is state for trial in trials), name) for state, name in STATES.items()]
-    told = ", ".join(f"{count} {name}" for count, name in counts if count) or "none"
-    facts = [("trials", told)]
+    facts = [("trials", counted(trials) or "none")]
     unfinished = any(not trial.state.is_finished() for trial in trials)
     if unfinished and saved.folder is not None and not is_locked(saved.folder):
         facts.append(("stopped; go on with", f"python -m lightning_sweeps.resume {shlex.quote(str(saved.folder))}"))

@@ -65,7 +65,10 @@ class Owner:
         self.lock.release()
 
     def next_trial(self, n_trials: int) -> tuple[Trial, bool] | None:
-        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``."""
+        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``.
+
+        One too many, which can only be where no turns can be taken, waits for a larger budget.
+        """
         self.study._thread_local.cached_all_trials = None  # noqa: SLF001 (as ``ask`` does)
         trials = self.study.get_trials(deepcopy=False)
         for trial in trials[:n_trials]:
@@ -77,9 +80,7 @@ class Owner:
             if len(self.study.get_trials(deepcopy=False)) >= n_trials:
                 return None
             trial_id = self.storage.create_new_trial(self.study._study_id)  # noqa: SLF001
-        if (
-            self.storage.get_trial(trial_id).number >= n_trials
-        ):  # where turns cannot be taken; it waits for a larger budget
+        if self.storage.get_trial(trial_id).number >= n_trials:  # where no turns can be taken
             self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
             return None
         return Trial(self.study, trial_id), False

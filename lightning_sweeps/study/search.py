@@ -27,6 +27,7 @@ from lightning_sweeps.passwords import hide_passwords
 from lightning_sweeps.study.budget import Budget, Tally
 from lightning_sweeps.study.checkpoints import Checkpoints, kept_count
 from lightning_sweeps.study.compose import Composer
+from lightning_sweeps.study.disks import warn_of_network
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
 from lightning_sweeps.study.outcome import Outcome
@@ -40,7 +41,7 @@ from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.saved import Saved
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
-from lightning_sweeps.study.storage import open_journal, open_study, open_url
+from lightning_sweeps.study.storage import file_of, open_journal, open_study, open_url
 from lightning_sweeps.study.summary import summarize
 from lightning_sweeps.study.supervisor import Supervisor
 from lightning_sweeps.study.view import open_view
@@ -91,6 +92,7 @@ def search(
         stack.callback(FolderLock(folder, join=join).release)
         if study is None:
             study = open_in(open_journal(folder, alone=not join))
+        warn_of_network(file_of(url, folder))
         if not join:
             OmegaConf.save(config, folder / "multirun.yaml")
             record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, "n_jobs": slots.count})

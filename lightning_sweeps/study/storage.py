@@ -121,6 +121,13 @@ def open_url(url: str) -> BaseStorage:
         raise ConfigError(f"hydra.sweeper.storage={masked(url)}: cannot be opened. {reason}") from None
 
 
+def file_of(url: str | None, folder: Path) -> Path | None:
+    """The file that a study is kept in, where it is one."""
+    if url is None:
+        return folder / JOURNAL
+    return Path(url.removeprefix("sqlite:///").partition("?")[0]) if url.startswith("sqlite:///") else None
+
+
 def be_patient(storage: BaseStorage, seconds: float) -> None:
     """Have a data base's calls made again for so long where the connection is lost."""
     backend = getattr(storage, "_backend", storage)

@@ -3,10 +3,12 @@
 import importlib.util
 import logging
 import shlex
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.again import from_here
 from lightning_sweeps.study.checkpoints import Checkpoints
@@ -20,17 +22,21 @@ STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running elsewhere",
+    TrialState.RUNNING: "unfinished",
     TrialState.WAITING: "unfinished",
 }
+
+
+def counted(trials: Sequence[FrozenTrial]) -> str:
+    """How many trials are in which state, in words."""
+    counts = Counter(STATES[trial.state] for trial in trials)
+    return ", ".join(f"{counts[word]} {word}" for word in dict.fromkeys(STATES.values()) if counts[word])
 
 
 def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
     """What ended the search, the best trials, and the commands to go on from here."""
     trials = study.get_trials(deepcopy=False)
-    counts = {word: sum(trial.state is state for trial in trials) for state, word in STATES.items()}
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    lines = [f"ended by {ending}: {told or 'no trial'}"]
+    lines = [f"ended by {ending}: {counted(trials) or 'no trial'}"]
     if len(study.directions) > 1:
         lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
     else:
