@@ -55,9 +55,10 @@ def divide(
     Raises:
         ConfigError: it cannot be divided so.
     """
+    gpus = visible_gpus() if on_gpu else []
     if devices_per_trial == "auto":
         asked = isinstance(devices, int) and not isinstance(devices, bool) and devices > 1
-        devices_per_trial = devices if on_gpu and asked else 1
+        devices_per_trial = devices if gpus and asked else 1
     counts = {"devices_per_trial": devices_per_trial, "trials_per_device": trials_per_device}
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -66,7 +67,6 @@ def divide(
         raise ConfigError(f"hydra.sweeper.n_jobs={n_jobs}: it is a number of trials at once, at least 1, or auto")
     if devices_per_trial > 1 and trials_per_device > 1:
         raise ConfigError("hydra.sweeper: devices_per_trial and trials_per_device are one or the other")
-    gpus = visible_gpus() if on_gpu else []
     if devices_per_trial > max(1, len(gpus)):
         raise ConfigError(f"each trial asks for {devices_per_trial} GPUs: there are {len(gpus)} here")
     groups = [

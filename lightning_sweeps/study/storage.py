@@ -147,7 +147,8 @@ def turn(study: optuna.Study) -> Iterator[None]:
     storage: Any = study._storage  # noqa: SLF001
     storage = getattr(storage, "_backend", storage)
     if isinstance(storage, JournalFileBackend):
-        with Path(f"{storage._file_path}.turn").open("w") as file:  # noqa: SLF001
+        journal = Path(storage._file_path)  # noqa: SLF001
+        with journal.with_name(f".{journal.name}.turn").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
     elif isinstance(storage, RDBStorage) and storage.engine.dialect.name != "sqlite":

@@ -271,16 +271,16 @@ class Supervisor:
             slot.leave_by = min(slot.leave_by, now + SECONDS_TO_LEAVE)
         if alone or (rank is slot.ranks[0] and outcome.how in ("done", "pruned")):
             slot.told = True
-            self._close(slot.job, slot.ranks[0].outcome or outcome)
+            self._close(slot.job, outcome)
 
     def _leave(self, slot: Running, rank: Rank) -> None:
         """A process has ended."""
+        if rank.outcome is None:
+            rank.signal(signal.SIGKILL)  # what it started, and itself where only the forkserver died
         rank.process.join()
         rank.died = rank.outcome is None and not slot.killed
         if rank.died:
             slot.leave_by = min(slot.leave_by, time.monotonic() + SECONDS_TO_FOLLOW)
-            if rank.process.exitcode == UNKNOWN_EXIT:  # it may live on where only the forkserver died
-                rank.signal(signal.SIGKILL)
         rank.ended = True
         rank.connection.close()
 

@@ -32,6 +32,7 @@ def test_several_gpus_for_each_slot():
     assert gpus("auto", devices_per_trial=3) == ["0,1,2"]
     assert gpus("auto", "auto", devices=2) == ["0,1", "2,3"], "what each trial's trainer asks for"
     assert gpus("auto", "auto", devices="auto") == ["0", "1", "2", "3"]
+    assert len(divide("auto", "auto", on_gpu=False, devices=2).slots) == 1, "two processes on the CPU need no GPU"
 
 
 def test_several_slots_on_each_gpu():
