@@ -32,7 +32,6 @@ def test_several_gpus_for_each_slot():
     assert gpus("auto", devices_per_trial=3) == ["0,1,2"]
     assert gpus("auto", "auto", devices=2) == ["0,1", "2,3"], "what each trial's trainer asks for"
     assert gpus("auto", "auto", devices="auto") == ["0", "1", "2", "3"]
-    assert len(divide("auto", "auto", on_gpu=False, devices=2).slots) == 1, "two processes on the CPU need no GPU"
 
 
 def test_several_slots_on_each_gpu():
@@ -112,3 +111,8 @@ def test_out_of_memory_is_said_in_a_line(capsys):
         "free.\nProcess 7 has more"
     )
     assert _failed(RuntimeError(text)).reason == "CUDA out of memory, 80.0 GiB asked"
+
+
+def test_two_processes_on_a_machine_without_gpus_ask_for_none(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert [slot.gpus for slot in divide("auto", "auto", devices=2).slots] == [None]
