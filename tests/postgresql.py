@@ -26,16 +26,16 @@ STARTS: dict[str, Callable[[], None]] = {}
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(settings: str = "-c fsync=off") -> Iterator[str]:
     """Start one on loopback, with a data base and a password; gives its URL. Skips where there is none to start."""
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip("needs PostgreSQL's server (Debian's package postgresql)")
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
-        yield from _running(Path(name), bin_folder)
+        yield from _running(Path(name), bin_folder, settings)
 
 
-def _running(folder: Path, bin_folder: Path) -> Iterator[str]:
+def _running(folder: Path, bin_folder: Path, settings: str) -> Iterator[str]:
     as_user = []
     if os.geteuid() == 0:  # it refuses to run as root
         as_user = ["runuser", "-u", "nobody", "--"]
@@ -52,7 +52,7 @@ def _running(folder: Path, bin_folder: Path) -> Iterator[str]:
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     call("initdb", "-U", "me", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
-    options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
+    options = f"-p {port} -h 127.0.0.1 -k {folder} {settings}"
     call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
     url = f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres"
     STOPS[url] = lambda: call("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -1,0 +1,263 @@
+"""How a search grows: ``python benchmarks/scale.py [--only PART] [--storage URL_OR_JOURNAL]``; parts as below.
+
+``asking``: one supervisor's part of a trial in its own process, against the trials that the study has already.
+``waiting``: trials of two seconds under 1 to 32 supervisors. ``storing``: trials of no time and without processes of
+their own, which is all the storage can take. PostgreSQL is started for it, with the safety of the disk that it has
+when it is installed.
+"""
+
+import argparse
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import FloatDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from run import machine
+
+from lightning_sweeps.study.budget import Budget, Tally
+from lightning_sweeps.study.owners import Owner
+from lightning_sweeps.study.results import Results
+from lightning_sweeps.study.samplers import Numbered
+from lightning_sweeps.study.space import Space
+from lightning_sweeps.study.storage import open_journal, open_study, open_url
+
+HERE = Path(__file__).parent
+SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
+SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+    "random": lambda: optuna.samplers.RandomSampler(seed=0),
+    "tpe": lambda: optuna.samplers.TPESampler(seed=0),
+    "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=0),
+    "gp": lambda: optuna.samplers.GPSampler(seed=0),
+}
+LARGEST = {"gp": 100}  # a Gaussian process takes seconds a trial from there on
+UNLIMITED = 1_000_000
+APP = """
+import time
+import hydra
+
+@hydra.main(config_path=None)
+def objective(cfg):
+    time.sleep(cfg.sleep)
+    return cfg.a ** 2 + cfg.b
+
+if __name__ == "__main__":
+    objective()
+"""
+
+
+@contextmanager
+def storages(wanted: str | None) -> Iterator[dict[str, str | None]]:
+    """The URL of each storage by its name; None stands for the journal in the search's folder."""
+    with ExitStack() as stack:
+        found: dict[str, str | None] = {}
+        if wanted in (None, "journal"):
+            found["journal"] = None
+        if wanted in (None, "postgresql"):
+            sys.path.insert(0, str(HERE.parent / "tests"))  # how the tests start a server
+            from postgresql import server
+
+            found["PostgreSQL"] = stack.enter_context(server("-c max_connections=200"))
+        yield found
+
+
+def finished(number: int, draw: random.Random) -> FrozenTrial:
+    """A complete trial as a search leaves it."""
+    params = {name: draw.uniform(-5, 5) for name in SPACE.distributions}
+    return create_trial(
+        params=params,
+        distributions=SPACE.distributions,
+        value=sum(value**2 for value in params.values()),
+        intermediate_values={step: 1.0 / (step + 1) for step in range(3)},
+        user_attrs={
+            "folder": f"/home/me/outputs/sweeps/2026-01-01/12-00-00/{number}",
+            "overrides": [f"{name}={value}" for name, value in params.items()],
+            "seconds": 61.234,
+            "epochs": 3,
+        },
+    )
+
+
+def asking(where: dict[str, str | None], counts: Sequence[int], n: int = 10) -> None:
+    """Milliseconds to ask for a trial and to tell one, with the tables that are rewritten after it."""
+    print(f"\n| storage | sampler | trials before | ask, ms | tell, ms | open the study, ms | n |\n{'|---' * 7}|")
+    for name, url in where.items():
+        for sampler, make in SAMPLERS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                draw, there = random.Random(0), 0
+                for count in [count for count in counts if count <= LARGEST.get(sampler, count)]:
+                    study = opened(url, sampler, Path(folder), make())
+                    study.add_trials([finished(number, draw) for number in range(there, count)])
+                    there = count + n
+                    ask, tell, opening = ask_and_tell(url, sampler, Path(folder), make(), n)
+                    shown = " | ".join(f"{1000 * value:.1f}" for value in (ask, tell, opening))
+                    print(f"| {name} | {sampler} | {count:,} | {shown} | {n} |", flush=True)
+
+
+def opened(url: str | None, name: str, folder: Path, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+    storage = open_journal(folder) if url is None else open_url(url)
+    pruner = optuna.pruners.NopPruner()
+    return open_study(storage, name, ["minimize"], Numbered(sampler, 0), pruner, SPACE)
+
+
+def ask_and_tell(
+    url: str | None, name: str, folder: Path, sampler: optuna.samplers.BaseSampler, n: int
+) -> tuple[float, float, float]:
+    """Median seconds of what a supervisor does before a trial and after it, and of opening the study."""
+    begun = time.perf_counter()
+    study = opened(url, name, folder, sampler)
+    owner, tally = Owner(study, folder, 60.0), Tally(study, Budget(UNLIMITED))
+    results = Results(study, folder, list(SPACE.distributions))
+    opening = time.perf_counter() - begun
+    asks, tells = [], []
+    for _ in range(n + 1):
+        begun = time.perf_counter()
+        trial = suggested(owner)
+        asked = time.perf_counter()
+        assert owner.owns(trial)
+        study.tell(trial, sum(value**2 for value in trial.params.values()))
+        tally.update()
+        results.update()
+        asks.append(asked - begun)
+        tells.append(time.perf_counter() - asked)
+    owner.close()
+    return statistics.median(asks[1:]), statistics.median(tells[1:]), opening  # a process's first one imports
+
+
+def suggested(owner: Owner) -> Trial:
+    found = owner.next_trial(UNLIMITED)
+    assert found is not None
+    for name, distribution in SPACE.distributions.items():
+        found[0]._suggest(name, distribution)
+    return found[0]
+
+
+def growing(where: dict[str, str | None], counts: Sequence[int], sleep: float, seconds: float, *options: str) -> None:
+    """Finished trials a second under so many supervisors, over ``seconds`` after all of them have told one."""
+    columns = ["storage", "supervisors", "trials/s", "times one", "a supervisor's CPU, ms a trial"]
+    columns += ["of a core, a running trial", "whole machine busy", "s"]
+    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for name, url in where.items():
+        first = None
+        for count in counts:
+            with tempfile.TemporaryDirectory() as folder:
+                rate, cpu, busy = supervisors(url, count, Path(folder), sleep, seconds, *options)
+            first = first or rate / count
+            share = f"{100 * cpu / seconds / count:.2f} %" if sleep else "-"
+            print(
+                f"| {name} | {count} | {rate:.2f} | {rate / first:.1f} | {1000 * cpu / (rate * seconds):.1f} "
+                f"| {share} | {100 * busy:.0f} % | {seconds:.0f} |",
+                flush=True,
+            )
+
+
+def supervisors(
+    url: str | None, count: int, folder: Path, sleep: float, seconds: float, *options: str
+) -> tuple[float, float, float]:
+    """Trials a second, the supervisors' seconds of CPU, and the share of the machine's CPU that was busy."""
+    (folder / "app.py").write_text(APP)
+    name = f"{count}-{sleep}-{time.time()}"
+    search = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra/sweeper/sampler=random", f"+sleep={sleep}"]
+    search += ["hydra.sweeper.sampler.seed=0", f"hydra.sweeper.n_trials={UNLIMITED}", "hydra.sweeper.n_jobs=1"]
+    search += [f"+{parameter}=interval(-5.0,5.0)" for parameter in SPACE.distributions]
+    search += [*options, f"hydra.sweeper.study_name='{name}'"]
+    if url is not None:
+        search.append(f"hydra.sweeper.storage='{url}'")
+        commands = [[*search, f"hydra.sweep.dir=s{number}"] for number in range(count)]
+    else:
+        commands = [
+            [*search, "hydra.sweep.dir=s"],
+            *[[*search, "hydra.sweep.dir=s", "hydra.sweeper.join=true"]] * (count - 1),
+        ]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for number, command in enumerate(commands):
+            with (folder / f"log{number}").open("wb") as log:
+                started.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
+            if number == 0:
+                wait_for(lambda: told(url, name, folder), started, folder)
+        wait_for(
+            lambda: len({trial.user_attrs["supervisor"]["id"] for trial in told(url, name, folder)}) == count,
+            started,
+            folder,
+        )
+        begun, before = datetime.now(), [cpu_seconds(one.pid) for one in started]  # noqa: DTZ005 (Optuna's are local)
+        machine_before = machine_seconds()
+        time.sleep(seconds)
+        busy, idle = (b - a for a, b in zip(machine_before, machine_seconds(), strict=True))
+        spent = sum(cpu_seconds(one.pid) for one in started) - sum(before)
+    finally:
+        for one in started:
+            one.send_signal(signal.SIGTERM)
+        for one in started:
+            one.wait()
+    ends = [trial.datetime_complete for trial in told(url, name, folder)]
+    within = sum(end is not None and begun < end <= begun + timedelta(seconds=seconds) for end in ends)
+    return within / seconds, spent, busy / (busy + idle)
+
+
+def told(url: str | None, name: str, folder: Path) -> list[FrozenTrial]:
+    """The finished trials of a search that may just be starting."""
+    try:
+        storage: Any = open_journal(folder / "s", alone=False) if url is None else optuna.storages.RDBStorage(url)
+        study = optuna.load_study(study_name=name, storage=storage)
+        return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    except (OSError, KeyError):
+        return []
+
+
+def wait_for(condition: Callable[[], object], started: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
+    while not condition():
+        for number, one in enumerate(started):
+            if one.poll() is not None:
+                sys.exit(f"supervisor {number} has ended:\n{(folder / f'log{number}').read_text()[-2000:]}")
+        time.sleep(1.0)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of this process alone, without the trials, which are another's children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Busy and idle, of all cores together."""
+    user, nice, system, idle, wait, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    )
+    return user + nice + system + irq + softirq, idle + wait
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["asking", "waiting", "storing"])
+    parser.add_argument("--storage", choices=["journal", "postgresql"])
+    parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
+    parser.add_argument("--supervisors", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    print(machine())
+    with storages(arguments.storage) as where:
+        if arguments.only in (None, "asking"):
+            asking(where, arguments.trials)
+        if arguments.only in (None, "waiting"):
+            growing(where, arguments.supervisors, 2.0, arguments.seconds)
+        if arguments.only in (None, "storing"):
+            growing(where, arguments.supervisors, 0.0, arguments.seconds, "hydra.sweeper.isolation=none")
+
+
+if __name__ == "__main__":
+    main()
