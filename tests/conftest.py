@@ -137,7 +137,7 @@ def data_files(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # A Hydra app without torch, so that hundreds of trials take seconds.
 APP = """
-import logging, os, signal, sys, threading, time
+import logging, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 import hydra
 from lightning_sweeps import current_trial
@@ -155,6 +155,9 @@ def objective(cfg):
     if fault == "text": return "good"
     if fault == "nothing": return None
     if fault == "exit": os._exit(3)
+    if fault == "parent":
+        Path("child").write_text(str(subprocess.Popen(["sleep", "600"]).pid))
+        os._exit(3)
     if fault == "killed": os.kill(os.getpid(), signal.SIGKILL)
     if fault == "once" and not trial.restarted: os.kill(os.getpid(), signal.SIGKILL)
     if fault == "stubborn": signal.signal(signal.SIGINT, signal.SIG_IGN)

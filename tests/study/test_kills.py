@@ -73,6 +73,12 @@ def test_kills_at_random_moments_leave_no_trace(sweep, app, victims):
     wait_until(lambda: all(gone(pid) for pid in pids))
 
 
+def test_what_a_crashed_trial_started_is_killed_with_it(sweep):
+    done = sweep(*SEARCH, "hydra.sweeper.n_trials=2", "++faults={0:parent}")
+    assert [row["state"] for row in rows()] == ["FAIL", "COMPLETE"], done.stdout + done.stderr
+    wait_until(lambda: gone(int(Path("child").read_text())))
+
+
 def test_another_folder_goes_on_with_a_shared_study(app):
     """Finished trials count, an interrupted one goes on in its folder, one that still runs elsewhere is waited for."""
     shared = [*SEARCH, "hydra.sweeper.storage='sqlite:///study.db'", "hydra.sweeper.study_name=ours"]
