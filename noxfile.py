@@ -58,7 +58,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Speed, as tables of ratios: ``-- run.py`` (the default) or ``-- search.py``, and their arguments."""
+    """Speed, as tables: ``-- run.py`` (the default), ``-- search.py`` or ``-- scale.py``, and their arguments."""
     install(session, "benchmarks")
     script, *arguments = session.posargs or ["run.py"]
     session.run("python", f"benchmarks/{script}", *arguments)

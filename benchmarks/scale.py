@@ -1,4 +1,4 @@
-"""How a search grows: ``python benchmarks/scale.py [--only PART] [--storage URL_OR_JOURNAL]``; parts as below.
+"""How a search grows: ``python benchmarks/scale.py [--only PART] [--storage journal|postgresql]``.
 
 ``asking``: one supervisor's part of a trial in its own process, against the trials that the study has already.
 ``waiting``: trials of two seconds under 1 to 32 supervisors. ``storing``: trials of no time and without processes of
@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.distributions import FloatDistribution
@@ -31,7 +30,7 @@ from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.results import Results
 from lightning_sweeps.study.samplers import Numbered
 from lightning_sweeps.study.space import Space
-from lightning_sweeps.study.storage import open_journal, open_study, open_url
+from lightning_sweeps.study.storage import JOURNAL, open_journal, open_study, open_url, read_journal
 
 HERE = Path(__file__).parent
 SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
@@ -41,7 +40,7 @@ SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
     "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=0),
     "gp": lambda: optuna.samplers.GPSampler(seed=0),
 }
-LARGEST = {"gp": 100}  # a Gaussian process takes seconds a trial from there on
+LARGEST = {"gp": 100}  # a Gaussian process takes the cube of it
 UNLIMITED = 1_000_000
 APP = """
 import time
@@ -95,11 +94,11 @@ def asking(where: dict[str, str | None], counts: Sequence[int], n: int = 10) -> 
     for name, url in where.items():
         for sampler, make in SAMPLERS.items():
             with tempfile.TemporaryDirectory() as folder:
-                draw, there = random.Random(0), 0
+                draw = random.Random(0)
                 for count in [count for count in counts if count <= LARGEST.get(sampler, count)]:
                     study = opened(url, sampler, Path(folder), make())
+                    there = len(study.get_trials(deepcopy=False))
                     study.add_trials([finished(number, draw) for number in range(there, count)])
-                    there = count + n
                     ask, tell, opening = ask_and_tell(url, sampler, Path(folder), make(), n)
                     shown = " | ".join(f"{1000 * value:.1f}" for value in (ask, tell, opening))
                     print(f"| {name} | {sampler} | {count:,} | {shown} | {n} |", flush=True)
@@ -149,14 +148,15 @@ def growing(where: dict[str, str | None], counts: Sequence[int], sleep: float, s
     columns += ["of a core, a running trial", "whole machine busy", "s"]
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name, url in where.items():
-        first = None
+        one = None
         for count in counts:
             with tempfile.TemporaryDirectory() as folder:
                 rate, cpu, busy = supervisors(url, count, Path(folder), sleep, seconds, *options)
-            first = first or rate / count
+            one = rate if count == 1 else one
+            times = f"{rate / one:.1f}" if one else "-"
             share = f"{100 * cpu / seconds / count:.2f} %" if sleep else "-"
             print(
-                f"| {name} | {count} | {rate:.2f} | {rate / first:.1f} | {1000 * cpu / (rate * seconds):.1f} "
+                f"| {name} | {count} | {rate:.2f} | {times} | {1000 * cpu / (rate * seconds):.1f} "
                 f"| {share} | {100 * busy:.0f} % | {seconds:.0f} |",
                 flush=True,
             )
@@ -168,6 +168,18 @@ def supervisors(
     """Trials a second, the supervisors' seconds of CPU, and the share of the machine's CPU that was busy."""
     (folder / "app.py").write_text(APP)
     name = f"{count}-{sleep}-{time.time()}"
+    journal = folder / "s" / JOURNAL
+    shared = open_url(url) if url is not None else None  # makes the tables before several would at one moment
+
+    def told() -> list[FrozenTrial]:
+        if shared is None and not journal.is_file():  # to open it would make it, before the search has
+            return []
+        try:
+            study = optuna.load_study(study_name=name, storage=shared or read_journal(journal.parent))
+        except KeyError:  # the search has not made it yet
+            return []
+        return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
     search = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra/sweeper/sampler=random", f"+sleep={sleep}"]
     search += ["hydra.sweeper.sampler.seed=0", f"hydra.sweeper.n_trials={UNLIMITED}", "hydra.sweeper.n_jobs=1"]
     search += [f"+{parameter}=interval(-5.0,5.0)" for parameter in SPACE.distributions]
@@ -186,9 +198,9 @@ def supervisors(
             with (folder / f"log{number}").open("wb") as log:
                 started.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
             if number == 0:
-                wait_for(lambda: told(url, name, folder), started, folder)
+                wait_for(told, started, folder)
         wait_for(
-            lambda: len({trial.user_attrs["supervisor"]["id"] for trial in told(url, name, folder)}) == count,
+            lambda: len({trial.user_attrs["supervisor"]["id"] for trial in told()}) == count,
             started,
             folder,
         )
@@ -202,19 +214,9 @@ def supervisors(
             one.send_signal(signal.SIGTERM)
         for one in started:
             one.wait()
-    ends = [trial.datetime_complete for trial in told(url, name, folder)]
+    ends = [trial.datetime_complete for trial in told()]
     within = sum(end is not None and begun < end <= begun + timedelta(seconds=seconds) for end in ends)
     return within / seconds, spent, busy / (busy + idle)
-
-
-def told(url: str | None, name: str, folder: Path) -> list[FrozenTrial]:
-    """The finished trials of a search that may just be starting."""
-    try:
-        storage: Any = open_journal(folder / "s", alone=False) if url is None else optuna.storages.RDBStorage(url)
-        study = optuna.load_study(study_name=name, storage=storage)
-        return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    except (OSError, KeyError):
-        return []
 
 
 def wait_for(condition: Callable[[], object], started: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
