@@ -1,7 +1,6 @@
 """Commands that a person can copy: how to start this run again."""
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.groups import CONF
+from lightning_sweeps.overrides import override_value, replaced
 
 
 def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed: object) -> str:
@@ -39,32 +39,6 @@ def typed(hydra: DictConfig) -> list[str]:
 def main_folder(hydra: DictConfig) -> Path:
     """The folder of configs that a command was started with."""
     return Path(str(next(source.path for source in hydra.runtime.config_sources if source.provider == "main")))
-
-
-def replaced(overrides: Iterable[str], changed: Iterable[str]) -> list[str]:
-    """The overrides with others in their places.
-
-    >>> replaced(["model=mlp", "seed=1"], ["seed=2"])
-    ['model=mlp', 'seed=2']
-    """
-    changed = list(changed)
-    keys = {key_of(override) for override in changed}
-    return [*(override for override in overrides if key_of(override) not in keys), *changed]
-
-
-def key_of(override: str) -> str:
-    """What an override sets: ``a.b`` of ``+a.b=1``."""
-    return override.lstrip("+").partition("=")[0]
-
-
-def override_value(value: object) -> str:
-    """The text of a value, quoted for Hydra's grammar where it must be, and not where a person would not."""
-    return str(value) if re.fullmatch(r"[\w./-]+", str(value)) else quoted(str(value))
-
-
-def quoted(text: str) -> str:
-    """The text as a quoted string of Hydra's grammar: there a backslash is special only before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
 
 
 def program() -> list[str]:

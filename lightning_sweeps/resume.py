@@ -27,8 +27,9 @@ def start_again(usage: str, *more: str) -> None:
     if not file.is_file():
         sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{usage}")
     saved: Any = OmegaConf.load(file).hydra
-    from lightning_sweeps.again import main_folder, replaced, typed
+    from lightning_sweeps.again import main_folder, typed
     from lightning_sweeps.groups import CONF
+    from lightning_sweeps.overrides import replaced
 
     overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'", *more])]
     if Path(saved.runtime.cwd).is_dir():

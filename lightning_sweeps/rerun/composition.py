@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from lightning_sweeps.again import quoted
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF, add_config_folder
+from lightning_sweeps.overrides import quoted
 
 
 @dataclass(frozen=True)

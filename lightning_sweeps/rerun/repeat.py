@@ -13,10 +13,11 @@ from pathlib import Path
 from hydra.errors import HydraException
 from yaml import YAMLError
 
-from lightning_sweeps.again import from_here, key_of, main_folder, override_value, replaced, start_of
+from lightning_sweeps.again import from_here, main_folder, start_of
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.groups import CONF
+from lightning_sweeps.overrides import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe, read_result
 from lightning_sweeps.study.provenance import read_starts

@@ -101,7 +101,7 @@ def search(
         if workers is not None:
             log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
             worker = Worker(supervise, options, hydra_context, task_function, config, arguments)
-            launch(worker, url, int(workers), folder)
+            launch(worker, url, int(workers), folder, plan.space.overrides({}))
             ended: Supervisor | _Ended = _Ended(study, Tally(study, plan.budget))
         else:
             owner = Owner(study, folder, float(options["grace_period"]))

@@ -16,8 +16,8 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from lightning_sweeps.again import quoted
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.overrides import quoted
 
 # Above this a finite space is searched, not enumerated, unless n_trials asks for all of it.
 MOST_COMBINATIONS = 100_000

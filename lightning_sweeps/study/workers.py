@@ -75,8 +75,12 @@ def storage_url(given: Any) -> str | None:
     return url
 
 
-def launch(worker: Worker, url: str | None, count: int, folder: Path) -> None:
+def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> None:
     """Run so many supervisors through the configured launcher, and wait until they have left.
+
+    Args:
+        fixed: the overrides that all trials share. A launcher composes its jobs' configs, and ``search=cnn`` also
+            says what the sweeper is.
 
     Raises:
         ConfigError: the launcher cannot start them.
@@ -102,7 +106,7 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path) -> None:
     jobs = []
     for number in range(count):
         own = claim(folder / "workers" / str(number)).relative_to(folder)
-        jobs.append([f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{own}'", f"++worker={number}"])
+        jobs.append([*fixed, f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{own}'", f"++worker={number}"])
     with environment(**({URL: url} if url else {})):
         launcher.launch(jobs, initial_job_idx=0)
 

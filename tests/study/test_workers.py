@@ -69,6 +69,34 @@ def test_a_launcher_starts_supervisors(sweep, launcher):
     assert len({row["x"] for row in rows()}) == 12
 
 
+def test_a_search_of_the_conf_folder_is_given_to_a_launcher(command):
+    """There the option of ``search`` says what the sweeper is, which a launcher's job composes anew."""
+    done = command(
+        "-m", "search=quick", "hydra.sweep.dir=s", "hydra/launcher=joblib", "hydra.sweeper.workers=2",
+        "hydra.sweeper.n_trials=3", "trainer.max_epochs=1", "hydra.sweeper.report=false",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all_finished(3)
+    assert len(owners()) == 2
+
+
+def test_a_storage_may_be_named_by_the_environment_or_by_a_config_file(app, sweep, monkeypatch):
+    options = [*SEARCH, "hydra.sweeper.n_trials=2", "hydra/launcher=joblib", "hydra.sweeper.workers=1"]
+    with server() as url:
+        monkeypatch.setenv("STUDIES", url)
+        done = sweep(*options, "hydra.sweeper.storage='${oc.env:STUDIES}'")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert all_finished(2)
+        assert "${oc.env:STUDIES}" in Path("s/multirun.yaml").read_text()
+        with (app.parent / "conf" / "config.yaml").open("a") as config:
+            config.write(f"    storage: '{url}'\n")  # its last key is hydra.sweeper.report
+        done = sweep(*options, "hydra.sweep.dir=t", "hydra.sweeper.n_trials=4")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(rows(Path("t"))) == 4
+    written = [file.read_bytes() for name in "st" for file in Path(name).rglob("*") if file.is_file()]
+    assert not any(PASSWORD.encode() in content for content in written)
+
+
 def test_a_launcher_must_be_named(sweep):
     done = sweep(*SEARCH, "hydra.sweeper.workers=2")
     assert done.returncode == 1
