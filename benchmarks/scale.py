@@ -30,7 +30,7 @@ from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.results import Results
 from lightning_sweeps.study.samplers import Numbered
 from lightning_sweeps.study.space import Space
-from lightning_sweeps.study.storage import JOURNAL, open_journal, open_study, open_url, read_journal
+from lightning_sweeps.study.storage import JOURNAL, flush, open_journal, open_study, open_url, read_journal
 
 HERE = Path(__file__).parent
 SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
@@ -123,11 +123,11 @@ def ask_and_tell(
     for _ in range(n + 1):
         begun = time.perf_counter()
         trial = suggested(owner)
+        flush(study)
         asked = time.perf_counter()
         assert owner.owns(trial)
         study.tell(trial, sum(value**2 for value in trial.params.values()))
-        tally.update()
-        results.update()
+        results.update(tally.update())
         asks.append(asked - begun)
         tells.append(time.perf_counter() - asked)
     owner.close()

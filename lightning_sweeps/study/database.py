@@ -1,13 +1,19 @@
 """A study in a data base that may be away for a while: restarted, or cut off."""
 
+import copy
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import StudyModel
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+
+from lightning_sweeps.study import rows
 
 LONGEST_PAUSE = 5.0
 # A machine that is cut off gets no answer, not even an error; without these a call would wait for a quarter of an hour.
@@ -36,6 +42,42 @@ class DataBase(RDBStorage):
                 time.sleep(1.0)
         else:
             super().__init__(url, engine_kwargs=options)
+
+    def create_within(self, study_id: int, limit: int, template: FrozenTrial) -> FrozenTrial | None:
+        """A new trial; None where the study has ``limit`` trials, whoever else creates some at the same moment."""
+        with _create_scoped_session(self.scoped_session) as session:
+            StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
+            trial: Any = self._get_prepared_new_trial(study_id, template, session)
+            session.flush()
+            if trial.number >= limit:
+                session.rollback()
+                return None
+            frozen = copy.deepcopy(template)
+            frozen.number, frozen.datetime_start = trial.number, trial.datetime_start
+            frozen._trial_id = trial.trial_id  # noqa: SLF001
+            return frozen
+
+    def state_and_attribute(self, trial_id: int, key: str) -> tuple[TrialState, Any]:
+        """See ``rows.state_and_attribute``."""
+        with _create_scoped_session(self.scoped_session) as session:
+            return rows.state_and_attribute(session, trial_id, key)
+
+    def write_trial(self, trial_id: int, noted: rows.Noted, *state: Any) -> None:
+        """See ``rows.write_trial``; in one transaction."""
+        with _create_scoped_session(self.scoped_session) as session:
+            rows.write_trial(session, trial_id, noted, *state)
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        included = sorted(one for one in included_trial_ids if one <= trial_id_greater_than)
+        with _create_scoped_session(self.scoped_session) as session:
+            trials = rows.read_trials(session, study_id, included, trial_id_greater_than)
+        return trials if states is None else [trial for trial in trials if trial.state in states]
 
 
 def _patient(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,11 +116,8 @@ def _is_lost(error: BaseException | None) -> bool:
     return False
 
 
-_OWN = ("_create_new_trial", "_get_trials")  # which Optuna's cache calls
-for _name, _call in list(vars(RDBStorage).items()):
-    if (
-        callable(_call)
-        and not isinstance(_call, staticmethod)
-        and (_name in _OWN or _name.startswith(("get_", "set_", "create_")))
-    ):
+_INNER = ("_create_new_trial", "_set_trial_param", "_get_trials", "_get_best_trial_id")  # which Optuna's cache calls
+_CALLS = ("get_", "set_", "create_", "write_", "state_and_")
+for _name, _call in (vars(RDBStorage) | vars(DataBase)).items():
+    if callable(_call) and not isinstance(_call, staticmethod) and (_name in _INNER or _name.startswith(_CALLS)):
         setattr(DataBase, _name, _patient(_call))

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.lock import SupervisorLock, wait_until_gone
-from lightning_sweeps.study.storage import be_patient, turn
+from lightning_sweeps.study.storage import be_patient, create_within, flush, forget, state_and_attribute
 
 OWNER = "supervisor"  # a trial's attribute
 SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
@@ -46,7 +46,6 @@ class Owner:
         self.next_look = 0.0  # on the monotonic clock
         self._signs = 0
         self._heard: dict[str, tuple[Any, float]] = {}
-        self._sign_new_trials()
         self.give_sign()
         be_patient(self.storage, grace_period * 0.75)  # then it stops, before another one takes its trials
 
@@ -65,10 +64,7 @@ class Owner:
         self.lock.release()
 
     def next_trial(self, n_trials: int) -> tuple[Trial, bool] | None:
-        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``.
-
-        One too many, which can only be where no turns can be taken, waits for a larger budget.
-        """
+        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``."""
         self.study._thread_local.cached_all_trials = None  # noqa: SLF001 (as ``ask`` does)
         trials = self.study.get_trials(deepcopy=False)
         for trial in trials[:n_trials]:
@@ -76,19 +72,17 @@ class Owner:
                 return Trial(self.study, trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
         if len(trials) >= n_trials:
             return None
-        with turn(self.study):
-            if len(self.study.get_trials(deepcopy=False)) >= n_trials:
-                return None
-            trial_id = self.storage.create_new_trial(self.study._study_id)  # noqa: SLF001
-        if self.storage.get_trial(trial_id).number >= n_trials:  # where no turns can be taken
-            self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
-            return None
-        return Trial(self.study, trial_id), False
+        # It names its owner from its first moment, also where this process is killed in the next one.
+        template = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
+        trial_id = create_within(self.study, n_trials, template)
+        return None if trial_id is None else (Trial(self.study, trial_id), False)
 
     def owns(self, trial: Trial) -> bool:
         """Whether the trial is still this supervisor's: another may have taken this one for gone."""
-        frozen = self.storage.get_trial(trial._trial_id)  # noqa: SLF001
-        return frozen.state is TrialState.RUNNING and frozen.user_attrs.get(OWNER, {}).get("id") == self.id
+        owned = self._belongs_to(trial._trial_id, self.id)  # noqa: SLF001
+        if not owned:
+            forget(self.study, trial._trial_id)  # noqa: SLF001
+        return owned
 
     def release(self, trial: Trial) -> None:
         """Put a trial back that was interrupted."""
@@ -112,7 +106,7 @@ class Owner:
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
             if name not in gone:
                 gone[name] = name in left or self._is_gone(owners[name], silent)
-            if gone[name] and self._still(trial, name):
+            if gone[name] and self._belongs_to(trial._trial_id, name):  # noqa: SLF001
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
 
     def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str]) -> bool:
@@ -140,9 +134,9 @@ class Owner:
         first = min(names.keys() - silent | {self.id})
         return left, silent - {self.id} if self.id == first else set()
 
-    def _still(self, trial: FrozenTrial, name: str | None) -> bool:
-        frozen = self.storage.get_trial(trial._trial_id)  # noqa: SLF001
-        return frozen.state is TrialState.RUNNING and frozen.user_attrs.get(OWNER, {}).get("id") == name
+    def _belongs_to(self, trial_id: int, name: str | None) -> bool:
+        state, owner = state_and_attribute(self.study, trial_id, OWNER)
+        return state is TrialState.RUNNING and (owner or {}).get("id") == name
 
     def _take(self, trial: FrozenTrial) -> bool:
         try:
@@ -151,18 +145,8 @@ class Owner:
         except UpdateFinishedTrialError:
             return False
         self.storage.set_trial_user_attr(trial._trial_id, OWNER, self.record)  # noqa: SLF001
+        flush(self.study)
         return True
-
-    def _sign_new_trials(self) -> None:
-        """Have every trial that this study object creates name its owner from its first moment, also after a kill."""
-        create: Any = self.storage.create_new_trial
-
-        def create_signed(study_id: int, template_trial: FrozenTrial | None = None) -> int:
-            if template_trial is None:
-                template_trial = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
-            return int(create(study_id, template_trial))
-
-        self.storage.create_new_trial = create_signed  # type: ignore[method-assign]
 
 
 def _machine() -> str:

@@ -28,9 +28,10 @@ class Results:
         self._best: int | None = None
         self.update()
 
-    def update(self) -> None:
-        """Write both files anew from what the study has."""
-        for trial in self.study.get_trials(deepcopy=False):
+    def update(self, trials: Sequence[FrozenTrial] | None = None) -> None:
+        """Write both files anew from what the study has; ``trials`` where it has just been read."""
+        trials = self.study.get_trials(deepcopy=False) if trials is None else trials
+        for trial in trials:
             if trial.state.is_finished() and trial.number not in self.rows:
                 self.rows[trial.number] = new = row(trial)
                 if added := [name for name in new if name not in self._columns]:
@@ -41,7 +42,7 @@ class Results:
         header = self._line({name: name for name in self._columns})
         text = header + "".join(self._lines[number] for number in sorted(self._lines))
         write_atomically(self.folder / "trials.csv", text)
-        best = best_trial(self.study)
+        best = best_trial(self.study, trials)
         if best is not None and best.number != self._best:
             self._best = best.number
             write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
@@ -63,14 +64,15 @@ class Results:
         write_atomically(self.folder / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(found)))
 
 
-def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The best complete trial; None before the first, and for several objectives."""
-    return next(iter(ranked(study)), None) if len(study.directions) == 1 else None
+def best_trial(study: optuna.Study, trials: Sequence[FrozenTrial] | None = None) -> FrozenTrial | None:
+    """The best complete trial, of these or of all; None before the first, and for several objectives."""
+    return next(iter(ranked(study, trials)), None) if len(study.directions) == 1 else None
 
 
-def ranked(study: optuna.Study) -> list[FrozenTrial]:
-    """The complete trials of a study with one objective, best first."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+def ranked(study: optuna.Study, trials: Sequence[FrozenTrial] | None = None) -> list[FrozenTrial]:
+    """The complete trials, of these or of all, of a study with one objective, best first."""
+    trials = study.get_trials(deepcopy=False) if trials is None else trials
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
     return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 

@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.again import command_to_go_on, from_here, typed
 from lightning_sweeps.errors import ConfigError, FolderError
@@ -110,8 +110,8 @@ def search(
             what = f"{plan.why}, {plan.budget.n_trials} trials, {slots.count} at a time{slots.described()}"
             log.info("search in %s\n%s", from_here(folder), what)
 
-            def after() -> None:
-                results.update()
+            def after(trials: Sequence[FrozenTrial]) -> None:
+                results.update(trials)
                 checkpoints.tidy()
 
             processes = None

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy
 from optuna.distributions import json_to_distribution
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
 from optuna.storages.journal._storage import JournalOperation
+from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.passwords import masked
-from lightning_sweeps.study.database import DataBase
 from lightning_sweeps.study.space import Space
 
 JOURNAL = "study.journal"
@@ -113,8 +112,11 @@ def open_url(url: str) -> BaseStorage:
     Raises:
         ConfigError: it cannot be opened; tells no password.
     """
+    from lightning_sweeps.study.cache import Cache
+    from lightning_sweeps.study.database import DataBase
+
     try:
-        return optuna.storages.get_storage(DataBase(url))
+        return Cache(DataBase(url))
     except Exception as error:  # noqa: BLE001 (each database has errors of its own)
         lines = (line.strip() for line in masked(str(error)).splitlines())
         reason = next(filter(None, lines), type(error).__name__)
@@ -130,9 +132,8 @@ def file_of(url: str | None, folder: Path) -> Path | None:
 
 def be_patient(storage: BaseStorage, seconds: float) -> None:
     """Have a data base's calls made again for so long where the connection is lost."""
-    backend = getattr(storage, "_backend", storage)
-    if isinstance(backend, DataBase):
-        backend.patience = seconds
+    if (cache := _cache(storage)) is not None:
+        cache._backend.patience = seconds  # noqa: SLF001
 
 
 def _drop_torn_line(file: Path) -> None:
@@ -141,24 +142,56 @@ def _drop_torn_line(file: Path) -> None:
         os.truncate(file, content.rfind(b"\n") + 1)
 
 
-@contextmanager
-def turn(study: optuna.Study) -> Iterator[None]:
-    """Supervisors that create trials inside do so one after another, where the storage can be locked for it."""
+def create_within(study: optuna.Study, limit: int, template: FrozenTrial) -> int | None:
+    """The id of a new trial; None where there are ``limit``, also where other supervisors create some just now."""
     storage: Any = study._storage  # noqa: SLF001
-    storage = getattr(storage, "_backend", storage)
-    if isinstance(storage, JournalFileBackend):
-        journal = Path(storage._file_path)  # noqa: SLF001
-        with journal.with_name(f".{journal.name}.turn").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-    elif isinstance(storage, RDBStorage) and storage.engine.dialect.name != "sqlite":
-        # The row of the study itself is locked by Optuna when it creates a trial.
-        row = "SELECT 1 FROM study_user_attributes WHERE study_id = :study AND key = 'space' FOR UPDATE"
-        with storage.engine.begin() as connection:
-            connection.execute(sqlalchemy.text(row), {"study": study._study_id})  # noqa: SLF001
-            yield
-    else:
+    if (cache := _cache(storage)) is not None:
+        created: int | None = cache.create_within(study._study_id, limit, template)  # noqa: SLF001
+        return created
+    with _turn(storage):
+        if len(study.get_trials(deepcopy=False)) >= limit:
+            return None
+        return int(storage.create_new_trial(study._study_id, template))  # noqa: SLF001
+
+
+@contextmanager
+def _turn(storage: Any) -> Iterator[None]:
+    """Those who create trials in a journal do so one after another."""
+    backend = getattr(storage, "_backend", None)
+    if not isinstance(backend, JournalFileBackend):
         yield
+        return
+    journal = Path(backend._file_path)  # noqa: SLF001
+    with journal.with_name(f".{journal.name}.turn").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def flush(study: optuna.Study) -> None:
+    """Have what was noted of trials seen by all."""
+    if (cache := _cache(study._storage)) is not None:  # noqa: SLF001 (the others write it at once)
+        cache.flush()
+
+
+def forget(study: optuna.Study, trial_id: int) -> None:
+    """The trial is another's: what was noted of it and not yet written is not."""
+    if (cache := _cache(study._storage)) is not None:  # noqa: SLF001
+        cache.forget(trial_id)
+
+
+def state_and_attribute(study: optuna.Study, trial_id: int, key: str) -> tuple[TrialState, Any]:
+    """What the storage says now of a trial: its state and one of its attributes."""
+    storage = study._storage  # noqa: SLF001
+    if (cache := _cache(storage)) is not None:
+        found: tuple[TrialState, Any] = cache.state_and_attribute(trial_id, key)
+        return found
+    frozen = storage.get_trial(trial_id)
+    return frozen.state, frozen.user_attrs.get(key)
+
+
+def _cache(storage: Any) -> Any:
+    """The storage where it is a ``Cache``, else None. Its module takes a quarter of a second to import."""
+    return storage if hasattr(storage, "create_within") else None
 
 
 def open_study(

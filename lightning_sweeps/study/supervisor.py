@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.errors import FolderError
@@ -26,6 +26,7 @@ from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.ranks import Launch
 from lightning_sweeps.study.signals import Signals
+from lightning_sweeps.study.storage import flush
 from lightning_sweeps.study.view import View
 
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
@@ -43,7 +44,7 @@ class Supervisor:
         compose: samples a trial's parameters and composes its job; the flag says that it is run again.
         processes: starts a job in a slot; None where jobs run in this process.
         run_here: runs a job in this process; it is given a function that takes reports and says whether to prune.
-        after: called when a trial has been told.
+        after: called with the study's trials when one has been told.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Supervisor:
         compose: Callable[[Trial, bool], Job],
         processes: Processes | None,
         run_here: Callable[[Job, Callable[[float, int], bool]], Outcome],
-        after: Callable[[], None],
+        after: Callable[[Sequence[FrozenTrial]], None],
         view: View,
     ) -> None:
         self.study = study
@@ -74,6 +75,7 @@ class Supervisor:
         self.stopped_by: int | None = None
         self._stop_deadline = math.inf
         self._looked = 0.0
+        self._idle = False  # since nothing waits, and the budget allows no new trial
 
     def run(self) -> None:
         """Search. On the signals of ``Signals`` the running trials are stopped, and wait to be run again."""
@@ -116,6 +118,7 @@ class Supervisor:
             if free is None and not any(slot.outcome for slot in self.running):
                 return
             self._ready = self._ready or self._next_job()
+            self._idle = self._ready is None
             if self._ready is None:
                 if not self.running and not self.tally.unfinished:  # nor under another supervisor, which may vanish
                     self.ending = f"n_trials={self.budget.n_trials}"
@@ -142,6 +145,7 @@ class Supervisor:
         if job.restarted:
             self._note_lost_seconds(job)
         job.trial.set_user_attr("process", {"slot": slot, "begun": time.time()})
+        flush(self.study)
         if self.processes is not None:
             running = self.processes.start(job, slot)
             if self.budget.trial_timeout is not None:
@@ -207,7 +211,7 @@ class Supervisor:
             self._stop_running()
 
     def _next_look(self) -> float:
-        idle = not self.running and not self.ending
+        idle = self._idle and not self.running and not self.ending
         return min(self.owner.next_look, self._looked + SECONDS_BETWEEN_LOOKS) if idle else self.owner.next_look
 
     def _look_around(self) -> None:
@@ -215,8 +219,7 @@ class Supervisor:
         self._looked = time.monotonic()
         self.owner.give_sign()
         self.owner.put_back({slot.job.trial.number for slot in self.running} | self._composed())
-        self.tally.update()
-        self.after()
+        self.after(self.tally.update())
         for slot in self.running:
             if not slot.told and not self.owner.owns(slot.job.trial):
                 slot.kill()
@@ -289,8 +292,11 @@ class Supervisor:
             return False
         if step in self._frozen(trial).intermediate_values:
             return False
-        trial.report(value, step)
-        return trial.should_prune()
+        try:
+            trial.report(value, step)
+            return trial.should_prune()
+        except UpdateFinishedTrialError:  # this machine was cut off, and another one has run the trial
+            return True
 
     def _end(self, slot: Running) -> None:
         self.running.remove(slot)
@@ -356,8 +362,7 @@ class Supervisor:
         else:
             trial.set_user_attr("reason", outcome.reason)
             told = self.study.tell(trial, state=TrialState.FAIL)
-        self.tally.update()
-        self.after()
+        self.after(self.tally.update())
         self.view.told(told)
 
     def _note_seconds(self, slot: Running) -> None:

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
-from optuna.trial import TrialState
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
 from postgresql import PASSWORD, server
 from searches import rows
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.budget import Budget, Tally
+from lightning_sweeps.study.cache import Cache
 from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.space import Space
-from lightning_sweeps.study.storage import open_journal, open_study, open_url
+from lightning_sweeps.study.storage import flush, open_journal, open_study, open_url
 
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
@@ -93,16 +94,31 @@ def test_a_trial_names_its_supervisor_from_its_first_moment(storage, own_folder)
 @pytest.fixture
 def join(storage, own_folder):
     """Have another supervisor join the search: on this machine, or as if on another one."""
-    create = storage.create_new_trial
 
     def enter(*, elsewhere: bool = False, grace_period: float = 60.0) -> Owner:
-        storage.create_new_trial = create  # each one signs in a process of its own
         owner = Owner(opened(storage), own_folder, grace_period)
         if elsewhere:
             owner.record["machine"] = f"of {owner.id}"
         return owner
 
     return enter
+
+
+@pytest.fixture
+def again(storage):
+    """The study as another process sees it, which knows what the storage has and nothing else."""
+    mine = []
+
+    def anew() -> optuna.Study:
+        if not isinstance(storage, Cache):
+            return opened(storage)
+        mine.append(open_url(storage._backend.engine.url.render_as_string(hide_password=False)))
+        return opened(mine[-1])
+
+    yield anew
+    for one in mine:
+        one.remove_session()
+        one._backend.engine.dispose()
 
 
 def states(storage) -> list[str]:
@@ -130,9 +146,8 @@ def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(sto
     monkeypatch.setattr("lightning_sweeps.study.owners.time.monotonic", lambda: now[0])
     first, _ = silent.next_trial(10)
     first.set_user_attr("folder", "/somewhere")
-    first.set_user_attr("supervisor", silent.record)
+    flush(silent.study)
     second, _ = speaking.next_trial(10)
-    second.set_user_attr("supervisor", speaking.record)
     looking = join()
     for _ in range(3):
         looking.put_back(())
@@ -153,8 +168,7 @@ def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(sto
 
 def test_a_supervisor_that_leaves_is_gone_at_once(storage, join):
     left = join(elsewhere=True)
-    trial, _ = left.next_trial(10)
-    trial.set_user_attr("supervisor", left.record)
+    left.next_trial(10)
     left.close()
     looking = join()
     looking.put_back(())
@@ -175,17 +189,99 @@ def test_what_is_interrupted_waits_and_is_taken_once(storage, join):
     assert not first.owns(trial)
 
 
-def test_a_trial_too_many_waits_for_a_larger_budget(storage, join, monkeypatch):
+def test_no_trial_too_many_is_created_by_one_who_looked_a_moment_earlier(storage, join, monkeypatch):
     quick, slow = join(), join()
-    get_trials = slow.study.get_trials
-    before = get_trials(deepcopy=False)
+    before = slow.study.get_trials(deepcopy=False)
+    look = slow.study.get_trials
+    answers = iter([before])
     assert quick.next_trial(1) is not None
-    monkeypatch.setattr(slow.study, "get_trials", lambda **_: before)  # it looked a moment earlier
+    monkeypatch.setattr(slow.study, "get_trials", lambda **how: next(answers, None) or look(**how))
     assert slow.next_trial(1) is None
-    assert states(storage) == ["RUNNING", "WAITING"]
-    monkeypatch.undo()
-    assert slow.next_trial(1) is None
+    assert states(storage) == ["RUNNING"]
     assert slow.next_trial(2)[0].number == 1
+
+
+def test_what_is_noted_of_a_trial_is_seen_by_all_when_it_begins_and_when_it_ends(join, again):
+    owner = join()
+    for kind in (SPACE.distributions["x"], FloatDistribution(-5.0, 5.0)):  # the first of a process, and a later one
+        trial, _ = owner.next_trial(10)
+        x = trial._suggest("x", kind)
+        trial.set_user_attr("overrides", ["x=1"])
+        trial.set_user_attr("overrides", ["x=2"])
+        flush(owner.study)
+        seen = again().trials[-1]
+        assert (seen.state, seen.params, seen.distributions) == (TrialState.RUNNING, {"x": x}, {"x": kind})
+        assert seen.user_attrs["overrides"] == ["x=2"]
+        trial.report(3.0, 1)
+        assert again().trials[-1].intermediate_values == {1: 3.0}
+        trial.set_user_attr("seconds", 1.5)
+        told = owner.study.tell(trial, 2.0)
+        assert (told.state, told.value) == (TrialState.COMPLETE, 2.0)
+        seen = again().trials[-1]
+        assert (seen.state, seen.value, seen.params, seen.user_attrs["seconds"]) == (told.state, 2.0, {"x": x}, 1.5)
+        assert seen.datetime_complete >= seen.datetime_start
+        assert seen.number == told.number
+
+
+def test_another_distribution_of_a_known_parameter_is_refused(join):
+    owner = join()
+    for _ in range(2):  # also by what a process remembers
+        owner.study.tell(owner.next_trial(10)[0], 1.0)
+        trial, _ = owner.next_trial(10)
+        trial._suggest("x", SPACE.distributions["x"])
+        other, _ = owner.next_trial(10)
+        with pytest.raises(ValueError, match="different distribution kind"):
+            other._suggest("x", IntDistribution(0, 5))
+
+
+def test_what_was_noted_of_a_trial_that_another_has_taken_is_not_written(storage, join, again):
+    first, second = join(), join(elsewhere=True)
+    trial, _ = first.next_trial(1)
+    third = again()  # a process of its own
+    third._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+    third._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+    third._storage.set_trial_user_attr(trial._trial_id, "supervisor", second.record)
+    flush(third)
+    assert not first.owns(trial)
+    if not isinstance(storage, Cache):
+        return  # the others write at once
+    flush(first.study)
+    assert again().trials[0].user_attrs["supervisor"]["id"] == second.id
+
+
+def test_trials_are_read_as_optuna_reads_them(storage, again):
+    study = opened(storage)
+    infinite, nan = float("inf"), float("nan")
+    study.add_trials(
+        [
+            create_trial(
+                state=TrialState.COMPLETE,
+                value=value,
+                params={"x": 0.1, "k": "a", "n": 3},
+                distributions={
+                    "x": FloatDistribution(-5.0, 5.0),
+                    "k": CategoricalDistribution(["a", None, 1.5]),
+                    "n": IntDistribution(1, 9, log=True),
+                },
+                user_attrs={"list": [1, {"a": None}], "text": "é"},
+                system_attrs={"rung": 0.5},
+                intermediate_values={3: nan, 1: infinite, 2: -infinite, 4: 1e-300},
+            )
+            for value in (1e300, infinite, -infinite)
+        ]
+    )
+    study.ask(SPACE.distributions)
+    for _ in range(2):
+        study.enqueue_trial({"x": 2.0})
+    study.tell(study.ask(SPACE.distributions), state=TrialState.FAIL)
+    if not isinstance(storage, Cache):
+        return  # it is Optuna's own
+    theirs = optuna.storages.RDBStorage._get_trials(storage._backend, study._study_id, None, set(), -1)
+    ours = again().trials
+    for trial in (*theirs, *ours):  # no nan is equal to another one
+        trial.intermediate_values = {step: str(value) for step, value in trial.intermediate_values.items()}
+    assert len(theirs) == 6
+    assert ours == theirs
 
 
 def test_the_tally_sees_what_other_supervisors_told(storage):

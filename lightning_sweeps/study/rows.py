@@ -1,0 +1,167 @@
+"""Optuna's tables, many rows at a time.
+
+Optuna's own storage makes an object of each row and asks for a trial's state before it writes each attribute. A search
+of many supervisors spends most of its time on that. The tables are Optuna's, and so is every format in them.
+"""
+
+import functools
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages._rdb.models import (
+    TrialIntermediateValueModel,
+    TrialModel,
+    TrialParamModel,
+    TrialSystemAttributeModel,
+    TrialUserAttributeModel,
+    TrialValueModel,
+)
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import ColumnElement, Table, delete, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+MOST_IDS = 1000  # in one question
+distribution_of = functools.lru_cache(maxsize=1000)(json_to_distribution)
+
+
+@dataclass
+class Noted:
+    """What is to be written of a trial: parameters as Optuna stores them, and user attributes."""
+
+    params: dict[str, tuple[float, BaseDistribution]] = field(default_factory=dict)
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def read_trials(session: Session, study_id: int, included: Sequence[int], after: int) -> list[FrozenTrial]:
+    """The study's trials in the order of their ids.
+
+    Args:
+        included: the ids of those up to ``after`` that are wanted.
+        after: of those with a larger id all are wanted.
+    """
+    columns = (
+        *(TrialModel.trial_id, TrialModel.number, TrialModel.state),
+        *(TrialModel._datetime_start_utc, TrialModel._datetime_complete_utc),  # noqa: SLF001
+    )
+    conditions: list[ColumnElement[bool]] = [TrialModel.trial_id > after]
+    conditions += [TrialModel.trial_id.in_(ids) for ids in _portions(included)]
+    question = select(*columns).where(TrialModel.study_id == study_id, or_(*conditions)).order_by(TrialModel.trial_id)
+    trials = session.execute(question).all()
+    ids = [row[0] for row in trials]
+    values = _rows(session, TrialValueModel, ids, "objective", "value", "value_type")
+    reports = _rows(session, TrialIntermediateValueModel, ids, "step", "intermediate_value", "intermediate_value_type")
+    params = _rows(session, TrialParamModel, ids, "param_name", "param_value", "distribution_json")
+    user = _rows(session, TrialUserAttributeModel, ids, "key", "value_json")
+    system = _rows(session, TrialSystemAttributeModel, ids, "key", "value_json")
+    return [
+        FrozenTrial(
+            number=number,
+            state=state,
+            value=None,
+            values=[TrialValueModel.stored_repr_to_value(*rest) for _, *rest in sorted(values[trial_id])] or None,
+            datetime_start=_local(started),
+            datetime_complete=_local(ended),
+            params={name: distribution_of(kind).to_external_repr(value) for name, value, kind in params[trial_id]},
+            distributions={name: distribution_of(kind) for name, _, kind in params[trial_id]},
+            user_attrs={key: json.loads(value) for key, value in user[trial_id]},
+            system_attrs={key: json.loads(value) for key, value in system[trial_id]},
+            intermediate_values={
+                step: TrialIntermediateValueModel.stored_repr_to_intermediate_value(*rest)
+                for step, *rest in reports[trial_id]
+            },
+            trial_id=trial_id,
+        )
+        for trial_id, number, state, started, ended in trials
+    ]
+
+
+def state_and_attribute(session: Session, trial_id: int, key: str) -> tuple[TrialState, Any]:
+    """A trial's state, and one of its user attributes; None where it has none of this name."""
+    question = (
+        select(TrialModel.state, TrialUserAttributeModel.value_json)
+        .outerjoin(
+            TrialUserAttributeModel,
+            (TrialUserAttributeModel.trial_id == TrialModel.trial_id) & (TrialUserAttributeModel.key == key),
+        )
+        .where(TrialModel.trial_id == trial_id)
+    )
+    state, value = session.execute(question).one()
+    return state, None if value is None else json.loads(value)
+
+
+def write_trial(
+    session: Session,
+    trial_id: int,
+    noted: Noted,
+    state: TrialState | None = None,
+    values: Sequence[float] | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Write what is noted of a trial and then its state. To do it twice does no harm.
+
+    Raises:
+        UpdateFinishedTrialError: it has ended, in another way than this.
+    """
+    question = select(TrialModel.state).where(TrialModel.trial_id == trial_id).with_for_update()
+    before = session.execute(question).scalar_one()
+    if before.is_finished():
+        if before is state:
+            return
+        raise UpdateFinishedTrialError(f"Trial#{trial_id} has already finished and can not be updated.")
+    params = [
+        {"param_name": name, "param_value": value, "distribution_json": distribution_to_json(distribution)}
+        for name, (value, distribution) in noted.params.items()
+    ]
+    _put(session, TrialParamModel, trial_id, "param_name", params)
+    attributes = [{"key": key, "value_json": json.dumps(value)} for key, value in noted.user_attrs.items()]
+    _put(session, TrialUserAttributeModel, trial_id, "key", attributes)
+    if values is not None:
+        stored = [TrialValueModel.value_to_stored_repr(value) for value in values]
+        told = [{"objective": i, "value": value, "value_type": kind} for i, (value, kind) in enumerate(stored)]
+        _put(session, TrialValueModel, trial_id, "objective", told)
+    if state is not None:
+        changed: dict[str, Any] = {"state": state}
+        if at is not None:
+            changed["datetime_complete"] = at.astimezone(UTC).replace(tzinfo=None)
+        session.execute(update(_table(TrialModel)).where(TrialModel.trial_id == trial_id).values(changed))
+
+
+def _put(session: Session, model: Any, trial_id: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace these rows of a trial, in the words of every data base."""
+    if not rows:
+        return
+    table = _table(model)
+    there = table.c[key].in_([row[key] for row in rows])
+    session.execute(delete(table).where(table.c.trial_id == trial_id, there))
+    session.execute(insert(table), [{"trial_id": trial_id, **row} for row in rows])
+
+
+def _rows(session: Session, model: Any, ids: Sequence[int], *names: str) -> Mapping[int, list[tuple[Any, ...]]]:
+    """The columns of the trials' rows, by the trial and in the order in which they were written."""
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    columns = [getattr(model, name) for name in names]
+    for portion in _portions(ids):
+        question = select(model.trial_id, *columns).where(model.trial_id.in_(portion))
+        for trial_id, *values in session.execute(question.order_by(*_table(model).primary_key)):
+            found[trial_id].append(tuple(values))
+    return found
+
+
+def _portions(ids: Sequence[int]) -> list[Sequence[int]]:
+    return [ids[start : start + MOST_IDS] for start in range(0, len(ids), MOST_IDS)]
+
+
+def _table(model: Any) -> Table:
+    table: Table = model.__table__
+    return table
+
+
+def _local(utc: datetime | None) -> datetime | None:
+    """Optuna stores Greenwich's time and speaks of the machine's own."""
+    return None if utc is None else utc.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
