@@ -37,6 +37,7 @@ SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
 SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
     "random": lambda: optuna.samplers.RandomSampler(seed=0),
     "tpe": lambda: optuna.samplers.TPESampler(seed=0),
+    "tpe, no constant liar": lambda: optuna.samplers.TPESampler(seed=0, constant_liar=False),
     "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=0),
     "gp": lambda: optuna.samplers.GPSampler(seed=0),
 }
@@ -92,37 +93,39 @@ def asking(where: dict[str, str | None], counts: Sequence[int], n: int = 10) -> 
     """Milliseconds to ask for a trial and to tell one, with the tables that are rewritten after it."""
     print(f"\n| storage | sampler | trials before | ask, ms | tell, ms | open the study, ms | n |\n{'|---' * 7}|")
     for name, url in where.items():
-        for sampler, make in SAMPLERS.items():
-            with tempfile.TemporaryDirectory() as folder:
-                draw = random.Random(0)
-                for count in [count for count in counts if count <= LARGEST.get(sampler, count)]:
-                    study = opened(url, sampler, Path(folder), make())
-                    there = len(study.get_trials(deepcopy=False))
-                    study.add_trials([finished(number, draw) for number in range(there, count)])
-                    ask, tell, opening = ask_and_tell(url, sampler, Path(folder), make(), n)
+        with tempfile.TemporaryDirectory() as folder:
+            draw = random.Random(0)
+            for count in counts:
+                study = opened(url, Path(folder), SAMPLERS["random"]())
+                there = len(study.get_trials(deepcopy=False))
+                study.add_trials([finished(number, draw) for number in range(there, count)])
+                for sampler, make in SAMPLERS.items():
+                    if count > LARGEST.get(sampler, count):
+                        continue
+                    ask, tell, opening = ask_and_tell(url, Path(folder), make(), n)
                     shown = " | ".join(f"{1000 * value:.1f}" for value in (ask, tell, opening))
                     print(f"| {name} | {sampler} | {count:,} | {shown} | {n} |", flush=True)
 
 
-def opened(url: str | None, name: str, folder: Path, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+def opened(url: str | None, folder: Path, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
     storage = open_journal(folder) if url is None else open_url(url)
     pruner = optuna.pruners.NopPruner()
-    return open_study(storage, name, ["minimize"], Numbered(sampler, 0), pruner, SPACE)
+    return open_study(storage, "asking", ["minimize"], Numbered(sampler, 0), pruner, SPACE)
 
 
 def ask_and_tell(
-    url: str | None, name: str, folder: Path, sampler: optuna.samplers.BaseSampler, n: int
+    url: str | None, folder: Path, sampler: optuna.samplers.BaseSampler, n: int
 ) -> tuple[float, float, float]:
     """Median seconds of what a supervisor does before a trial and after it, and of opening the study."""
     begun = time.perf_counter()
-    study = opened(url, name, folder, sampler)
+    study = opened(url, folder, sampler)
     owner, tally = Owner(study, folder, 60.0), Tally(study, Budget(UNLIMITED))
     results = Results(study, folder, list(SPACE.distributions))
     opening = time.perf_counter() - begun
     asks, tells = [], []
     for _ in range(n + 1):
         begun = time.perf_counter()
-        trial = suggested(owner)
+        trial = suggested(owner, tally)
         flush(study)
         asked = time.perf_counter()
         assert owner.owns(trial)
@@ -134,8 +137,8 @@ def ask_and_tell(
     return statistics.median(asks[1:]), statistics.median(tells[1:]), opening  # a process's first one imports
 
 
-def suggested(owner: Owner) -> Trial:
-    found = owner.next_trial(UNLIMITED)
+def suggested(owner: Owner, tally: Tally) -> Trial:
+    found = owner.next_trial(UNLIMITED, tally.trials)
     assert found is not None
     for name, distribution in SPACE.distributions.items():
         found[0]._suggest(name, distribution)

@@ -50,6 +50,7 @@ class Tally:
         self.budget = budget
         self.states: dict[int, TrialState] = {}  # of the finished trials
         self.best: FrozenTrial | None = None  # of a study with one objective
+        self.trials: list[FrozenTrial] = []  # as they were read last
         self.unfinished = 0  # trials that run, here or under another supervisor, or wait to be run again
         self.started = time.monotonic()
         self._last_better = 0
@@ -60,7 +61,7 @@ class Tally:
 
     def update(self) -> list[FrozenTrial]:
         """Read the study, to which other supervisors may write as well; gives what it has."""
-        trials = self.study.get_trials(deepcopy=False)
+        trials = self.trials = self.study.get_trials(deepcopy=False)
         self.unfinished = sum(not trial.state.is_finished() for trial in trials[: self.budget.n_trials])
         new = [trial for trial in trials if trial.state.is_finished() and trial.number not in self.states]
         for trial in _in_order(new):

@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,15 @@ class Owner:
             self.give_sign(last=True)
         self.lock.release()
 
-    def next_trial(self, n_trials: int) -> tuple[Trial, bool] | None:
-        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``."""
+    def next_trial(self, n_trials: int, trials: Sequence[FrozenTrial] | None = None) -> tuple[Trial, bool] | None:
+        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``.
+
+        Args:
+            trials: the study's as they were read a moment ago. The storage sees to it that one that has been taken
+                since is not taken again, and that no trial is one too many.
+        """
         self.study._thread_local.cached_all_trials = None  # noqa: SLF001 (as ``ask`` does)
-        trials = self.study.get_trials(deepcopy=False)
+        trials = self.study.get_trials(deepcopy=False) if trials is None else trials
         for trial in trials[:n_trials]:
             if trial.state is TrialState.WAITING and self._take(trial):
                 return Trial(self.study, trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001

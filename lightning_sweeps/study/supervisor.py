@@ -129,7 +129,7 @@ class Supervisor:
             self._begin(job, free)
 
     def _next_job(self) -> Job | None:
-        while (found := self.owner.next_trial(self.budget.n_trials)) is not None:
+        while (found := self.owner.next_trial(self.budget.n_trials, self.tally.trials)) is not None:
             trial, restarted = found
             self.tally.unfinished += not restarted
             try:
