@@ -12,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_sweeps.groups import CONF
 from lightning_sweeps.overrides import override_value, replaced
 
+PROGRAM = "LIGHTNING_SWEEPS_PROGRAM"  # what was typed, where a cluster's own program is the one that runs
+
 
 def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed: object) -> str:
     """The shell command that was typed, with these values instead.
@@ -43,6 +45,8 @@ def main_folder(hydra: DictConfig) -> Path:
 
 def program() -> list[str]:
     """What was typed before the first argument: ``python train.py``, ``python -m lightning_sweeps``."""
+    if PROGRAM in os.environ:
+        return shlex.split(os.environ[PROGRAM])
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name and not spec.name.startswith(("pytest", "_pytest")):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ports import free_ports
 
 PASSWORD = "open-sesame"
 
@@ -42,9 +42,7 @@ def _running(folder: Path, bin_folder: Path, settings: str) -> Iterator[str]:
         shutil.chown(folder, "nobody")
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o644)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     data = folder / "data"
 
     def call(program: str, *arguments: object) -> None:

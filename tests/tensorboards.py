@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,14 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ports import free_ports
+
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def ask(address: str, body: Any = None) -> Any:
@@ -49,7 +43,7 @@ def wait_for(address: str, ready: Callable[[Any], bool], body: Any = None, secon
 @contextmanager
 def tensorboard(arguments: list[str], folder: Path, runs: set[str]) -> Iterator[str]:
     """Start it in the folder and wait until it has read these runs; gives its address."""
-    port = free_port()
+    (port,) = free_ports(1)
     program = Path(sys.executable).parent / "tensorboard"
     server = subprocess.Popen(
         [str(program), *arguments, "--host", "127.0.0.1", "--port", str(port), "--reload_interval", "1"],

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tensorboards import ask, free_port, wait_for
+from ports import free_ports
+from tensorboards import ask, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +18,7 @@ def test_the_printed_command_serves_the_study(sweep):
     assert done.returncode == 0, done.stderr
     (printed,) = re.findall(r"optuna-dashboard .*", done.stdout)
     program, *arguments = shlex.split(printed)
-    port = free_port()
+    (port,) = free_ports(1)
     server = subprocess.Popen(
         [str(Path(sys.executable).parent / program), *arguments, "--port", str(port)],
         stdout=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Ctrl-C keeps what was learnt, to the step."""
+"""Ctrl-C and SIGTERM keep what was learnt, to the step."""
 
 import signal
 import sys
@@ -13,7 +13,7 @@ from lightning_sweeps.callbacks.quiet import QuietCallback
 
 
 class SaveOnInterrupt(QuietCallback):
-    """Stops training at the end of a step and writes the checkpoint to go on from when Ctrl-C comes.
+    """Stops training at the end of a step and writes the checkpoint to go on from when Ctrl-C or SIGTERM comes.
 
     An exception in the middle of a step would leave the weights, the loops' counters and the data's place apart. So the
     first Ctrl-C is kept until the step has ended, and what belongs to the step: the validation that it is time for, the
@@ -25,12 +25,12 @@ class SaveOnInterrupt(QuietCallback):
         self.file = file
         self.interrupted = False
         self.saved = False
-        self._asked = False
-        self._handler: Any = None
+        self._asked: set[int] = set()  # the signals that have come
+        self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._ask)
+            self._handlers = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -60,15 +60,15 @@ class SaveOnInterrupt(QuietCallback):
             self.saved = True
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        if number in self._asked:
             raise KeyboardInterrupt
-        self._asked = True
+        self._asked.add(number)
         sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
 
     def _restore(self) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
 
 
 def _belongs_to_more(trainer: Trainer) -> bool:

@@ -20,6 +20,7 @@ from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.study.outcome import Outcome, judge
 from lightning_sweeps.study.ranks import divide_threads, forget_ranks, join_as_rank, start_ranks_by
+from lightning_sweeps.study.signals import TIME_IS_UP
 from lightning_sweeps.study.slots import Slot
 
 
@@ -64,7 +65,7 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
     value = job._return_value  # noqa: SLF001 (the property prints an error of its own)
     if job.status is JobStatus.COMPLETED:
         return Outcome("pruned") if trial.pruned else judge(value, objectives)
-    if isinstance(value, RunInterruptedError):
+    if isinstance(value, RunInterruptedError) or type(value).__name__ == "SIGTERMException":  # Lightning's
         return Outcome("interrupted")
     if trial.pruned or type(value).__name__ == "TrialPruned":
         return Outcome("pruned")
@@ -100,7 +101,7 @@ def serve(connection: Connection, shared: bytes, supervisor: str, objectives: in
     from lightning_sweeps.study.lock import hold_trials_lock
 
     os.setsid()  # the terminal's Ctrl-C is the supervisor's
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _hear_signals()
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
     hydra_context, task_function, singletons = cloudpickle.loads(shared)
     _set_singletons(singletons)
@@ -134,6 +135,14 @@ def serve(connection: Connection, shared: bytes, supervisor: str, objectives: in
         sys.stdout.flush()
         sys.stderr.flush()
     connection.send(outcome)
+
+
+def _hear_signals() -> None:
+    """A cluster gives its signals to all processes of a job, of which the supervisor decides what they mean."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    for number in TIME_IS_UP:
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs that a trial starts would inherit
 
 
 def _take(slot: Slot) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from lightning_sweeps.environment import environment
+from lightning_sweeps.study.signals import TIME_IS_UP
 
 
 @contextmanager
@@ -28,10 +29,22 @@ def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["lightning_sweeps.study.preload", "__main__", *preload])
         server: Any = multiprocessing.forkserver._forkserver  # noqa: SLF001
-        server.ensure_running()
+        with _ignored(signal.SIGTERM, *TIME_IS_UP):
+            server.ensure_running()
         try:
             yield context
         finally:  # not left to itself: it may still be importing
             with suppress(ProcessLookupError, TypeError):
                 os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001
             server._stop()  # noqa: SLF001
+
+
+@contextmanager
+def _ignored(*numbers: int) -> Iterator[None]:
+    """What is started inside ignores these signals: a cluster gives them to all processes of a job."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

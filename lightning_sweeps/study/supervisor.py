@@ -272,6 +272,8 @@ class Supervisor:
             slot.leave_by = min(slot.leave_by, now + SECONDS_TO_FOLLOW)
         elif rank is slot.ranks[0]:
             slot.leave_by = min(slot.leave_by, now + SECONDS_TO_LEAVE)
+        if outcome.how == "interrupted" and not self._stopping:
+            return  # if a cluster sent the signal to all of the job's processes, this one's is on its way
         if alone or (rank is slot.ranks[0] and outcome.how in ("done", "pruned")):
             slot.told = True
             self._close(slot.job, outcome)
@@ -309,7 +311,7 @@ class Supervisor:
         """How a trial ended whose first process has not said that it is done."""
         if slot.timed_out:
             return Outcome("failed", reason=f"timed out after trial_timeout={self.budget.trial_timeout} s")
-        if self.stopped_by is not None or self.ending.startswith("timeout") or not self.owner.owns(slot.job.trial):
+        if self._stopping or not self.owner.owns(slot.job.trial):
             return Outcome("interrupted")
         dead = next((rank for rank in reversed(slot.ranks) if rank.died), None)
         said = [(rank.outcome.at, index) for index, rank in enumerate(slot.ranks) if rank.outcome is not None]
@@ -320,22 +322,33 @@ class Supervisor:
         first = min(said)[1]
         outcome = slot.ranks[first].outcome
         assert outcome is not None  # noqa: S101 (for the type checker)
+        if outcome.how == "interrupted":
+            return self._from_outside(slot, "stopped by a signal")
         if first > 0 and outcome.reason:
             outcome.reason = f"rank {first}: {outcome.reason}"
         return outcome
 
     def _death(self, slot: Running, rank: Rank) -> Outcome:
         code = rank.process.exitcode or 0
-        retries = int(slot.job.trial.user_attrs.get("retries", 0))
-        if (code < 0 or code == UNKNOWN_EXIT) and retries < self.budget.max_retries:
-            slot.job.trial.set_user_attr("retries", retries + 1)
-            return Outcome("interrupted")
         whose = f"rank {slot.ranks.index(rank)} " if len(slot.ranks) > 1 else ""
         if code < 0:
             name = signal.Signals(-code).name
             memory = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return Outcome("failed", reason=f"{whose}killed by {name}{memory}")
-        return Outcome("failed", reason=f"{whose or 'its process '}left with exit code {code} and no result")
+            return self._from_outside(slot, f"{whose}killed by {name}{memory}")
+        reason = f"{whose or 'its process '}left with exit code {code} and no result"
+        return self._from_outside(slot, reason) if code == UNKNOWN_EXIT else Outcome("failed", reason=reason)
+
+    def _from_outside(self, slot: Running, reason: str) -> Outcome:
+        """It was not the trial's own doing: it may be run again so often."""
+        retries = int(slot.job.trial.user_attrs.get("retries", 0))
+        if retries >= self.budget.max_retries:
+            return Outcome("failed", reason=reason)
+        slot.job.trial.set_user_attr("retries", retries + 1)
+        return Outcome("interrupted")
+
+    @property
+    def _stopping(self) -> bool:
+        return self.stopped_by is not None or self.ending.startswith("timeout")
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self.study._storage.get_trial(trial._trial_id)  # noqa: SLF001

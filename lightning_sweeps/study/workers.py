@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
+from lightning_sweeps.again import PROGRAM, program
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
@@ -38,6 +40,7 @@ class Worker:
         self.task_function = task_function
         self.config = config
         self.arguments = list(arguments)
+        self.program = shlex.join(program())
         self.share = 1  # of this machine, where all workers run on it
         self.url: str | None = None
 
@@ -45,7 +48,7 @@ class Worker:
         """Supervise until the budget is used. The job's own config names the worker only."""
         multiprocessing.set_start_method("spawn", force=True)  # joblib's own has no place in a trial's process
         _take_share(int(OmegaConf.select(config, "worker", default=0)) if self.share > 1 else 0, self.share)
-        with environment(**({URL: self.url} if self.url else {})):
+        with environment(**({URL: self.url} if self.url else {}), **{PROGRAM: self.program}):
             try:
                 self.supervise(self.options, self.hydra_context, self.task_function, self.config, self.arguments)
             except SystemExit as left:

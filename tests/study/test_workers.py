@@ -78,6 +78,7 @@ def test_a_search_of_the_conf_folder_is_given_to_a_launcher(command):
     assert done.returncode == 0, done.stdout + done.stderr
     assert all_finished(3)
     assert len(owners()) == 2
+    assert "command: python -m lightning_sweeps " in Path("s/best.yaml").read_text()
 
 
 def test_a_storage_may_be_named_by_the_environment_or_by_a_config_file(app, sweep, monkeypatch):
