@@ -160,6 +160,7 @@ def objective(cfg):
         os._exit(3)
     if fault == "killed": os.kill(os.getpid(), signal.SIGKILL)
     if fault == "once" and not trial.restarted: os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "terminated": os.kill(os.getpid(), signal.SIGTERM)
     if fault == "stubborn": signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fault in ("hang", "stubborn"):
         Path("hanging").touch()

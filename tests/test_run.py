@@ -113,15 +113,16 @@ def test_going_on_is_the_run_that_was_not_interrupted(run_here, own_folder):
 
 
 @pytest.mark.parametrize(
-    ("more", "at", "stops_at"),
+    ("more", "at", "stops_at", "number"),
     [
-        ((), 7, (1, 28)),
-        (("scheduler=onecycle",), 7, (1, 28)),
-        ((), 19, (2, 40)),  # the last of the epoch, which then ends first
-        (("trainer.val_check_interval=0.5",), 9, (1, 31)),  # a validation comes before the next step
+        ((), 7, (1, 28), signal.SIGINT),
+        ((), 7, (1, 28), signal.SIGTERM),
+        (("scheduler=onecycle",), 7, (1, 28), signal.SIGINT),
+        ((), 19, (2, 40), signal.SIGINT),  # the last of the epoch, which then ends first
+        (("trainer.val_check_interval=0.5",), 9, (1, 31), signal.SIGINT),  # a validation comes before the next step
     ],
 )
-def test_ctrl_c_loses_no_step_and_no_validation(run_here, own_folder, monkeypatch, more, at, stops_at):
+def test_a_signal_loses_no_step_and_no_validation(run_here, own_folder, monkeypatch, more, at, stops_at, number):
     from lightning_sweeps.models import Classifier
 
     honest = Classifier.training_step
@@ -130,15 +131,15 @@ def test_ctrl_c_loses_no_step_and_no_validation(run_here, own_folder, monkeypatc
 
     def interrupting(self, batch, batch_idx):
         if self.current_epoch == 1 and batch_idx == at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return honest(self, batch, batch_idx)
 
     monkeypatch.setattr(Classifier, "training_step", interrupting)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     epoch, steps = stops_at
     with pytest.raises(RunInterruptedError, match=rf"interrupted in epoch {epoch}; saved half/checkpoints/last.ckpt"):
         run_here(*overrides, folder="half")
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     monkeypatch.setattr(Classifier, "training_step", honest)
     run_here(*overrides, "ckpt_path=half/checkpoints/last.ckpt", folder="rest")
 

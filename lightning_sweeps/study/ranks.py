@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ def forget_ranks() -> None:
         os.environ.pop(name, None)
     if "SLURM_NTASKS" in os.environ:  # its tasks are supervisors; this name is Lightning's sign to leave Slurm alone
         os.environ["SLURM_JOB_NAME"] = "interactive"
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # and it is used, for the supervisor
 
 
 def join_as_rank(environment: Mapping[str, str], config: Any) -> None:

@@ -26,7 +26,7 @@ def test_every_combination_runs_once(sweep):
 
 
 def test_each_failure_has_its_reason_and_the_search_goes_on(sweep):
-    faults = "++faults={1:raise,2:notanumber,3:text,4:nothing,5:exit,6:killed}"
+    faults = "++faults={1:raise,2:notanumber,3:text,4:nothing,5:exit,6:killed,7:terminated}"
     done = sweep(*SEARCH, faults, "hydra.sweeper.n_trials=15", "hydra.sweeper.n_jobs=2")
     assert done.returncode == 0, done.stdout
     reasons = {int(row["number"]): row["reason"] for row in rows() if row["state"] == "FAIL"}
@@ -37,6 +37,7 @@ def test_each_failure_has_its_reason_and_the_search_goes_on(sweep):
         4: "returned null (NoneType); a number is needed",
         5: "its process left with exit code 3 and no result",
         6: "killed by SIGKILL (out of memory?)",
+        7: "stopped by a signal",
     }
     assert "a bad day" in Path("s/1/output.log").read_text()
     assert len(rows()) == 15
