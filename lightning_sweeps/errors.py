@@ -32,6 +32,10 @@ class CheckpointError(SweepsError):
     """A checkpoint that is missing, unreadable, or of another model."""
 
 
+class LauncherError(SweepsError):
+    """A launcher could not start the supervisors, or lost one."""
+
+
 class FolderError(SweepsError):
     """The output folder cannot be written."""
 

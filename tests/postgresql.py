@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,19 +26,29 @@ STARTS: dict[str, Callable[[], None]] = {}
 
 
 @contextmanager
-def server(settings: str = "-c fsync=off") -> Iterator[str]:
-    """Start one on loopback, with a data base and a password; gives its URL. Skips where there is none to start."""
+def server(
+    settings: str = "-c fsync=off", address: str = "127.0.0.1", inside: Sequence[str] = (), hosts: str = "127.0.0.1/32"
+) -> Iterator[str]:
+    """Start one, with a data base and a password; gives its URL. Skips where there is none to start.
+
+    Args:
+        address: it listens on.
+        inside: what stands before each of its commands.
+        hosts: that may connect.
+    """
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip("needs PostgreSQL's server (Debian's package postgresql)")
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
-        yield from _running(Path(name), bin_folder, settings)
+        yield from _running(Path(name), bin_folder, settings, address, inside, hosts)
 
 
-def _running(folder: Path, bin_folder: Path, settings: str) -> Iterator[str]:
-    as_user = []
+def _running(
+    folder: Path, bin_folder: Path, settings: str, address: str, inside: Sequence[str], hosts: str
+) -> Iterator[str]:
+    as_user = [*inside]
     if os.geteuid() == 0:  # it refuses to run as root
-        as_user = ["runuser", "-u", "nobody", "--"]
+        as_user += ["runuser", "-u", "nobody", "--"]
         shutil.chown(folder, "nobody")
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o644)
@@ -50,9 +60,11 @@ def _running(folder: Path, bin_folder: Path, settings: str) -> Iterator[str]:
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     call("initdb", "-U", "me", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
-    options = f"-p {port} -h 127.0.0.1 -k {folder} {settings}"
+    with (data / "pg_hba.conf").open("a") as allowed:
+        allowed.write(f"host all all {hosts} scram-sha-256\n")
+    options = f"-p {port} -h {address} -k {folder} {settings}"
     call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
-    url = f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres"
+    url = f"postgresql+psycopg://me:{PASSWORD}@{address}:{port}/postgres"
     STOPS[url] = lambda: call("pg_ctl", "-w", "-m", "immediate", "stop")
     STARTS[url] = lambda: call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
     try:

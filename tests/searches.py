@@ -4,7 +4,7 @@ import csv
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import optuna
@@ -25,10 +25,10 @@ def study(folder: Path = Path("s")) -> optuna.Study:
     return optuna.load_study(study_name=None, storage=open_journal(folder))
 
 
-def start(app: Path, *overrides: str) -> subprocess.Popen[str]:
-    """Start the app's search in the folder ``s``."""
+def start(app: Path, *overrides: str, inside: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start the app's search in the folder ``s``; ``inside`` stands before its command."""
     return subprocess.Popen(
-        [sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
+        [*inside, sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
         cwd=app.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -21,7 +21,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.again import command_to_go_on, from_here, typed
-from lightning_sweeps.errors import ConfigError, FolderError
+from lightning_sweeps.errors import ConfigError, FolderError, LauncherError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords
 from lightning_sweeps.study.budget import Budget, Tally
@@ -101,8 +101,10 @@ def search(
         if workers is not None:
             log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
             worker = Worker(supervise, options, hydra_context, task_function, config, arguments)
-            launch(worker, url, int(workers), folder, plan.space.overrides({}))
-            ended: Supervisor | _Ended = _Ended(study, Tally(study, plan.budget))
+            fixed = plan.space.overrides({})
+            ended: Supervisor | _Ended = _wait_for_workers(
+                lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget
+            )
         else:
             owner = Owner(study, folder, float(options["grace_period"]))
             stack.callback(owner.close)
@@ -187,6 +189,21 @@ class _Ended:
     @property
     def failed(self) -> bool:
         return not self.tally.count(TrialState.COMPLETE)
+
+
+def _wait_for_workers(launch: Callable[[], None], study: optuna.Study, budget: Budget) -> _Ended:
+    """Run them. A launcher complains of a job that it lost also where the others have done what was left."""
+    lost: LauncherError | None = None
+    try:
+        launch()
+    except LauncherError as error:
+        lost = error
+    ended = _Ended(study, Tally(study, budget))
+    if lost is not None:
+        if not ended.tally.why_end() and len(ended.tally.states) < budget.n_trials:
+            raise lost
+        log.warning("%s", str(lost).splitlines()[0])
+    return ended
 
 
 def _supervise(supervisor: Supervisor, config: DictConfig, folder: Path) -> None:

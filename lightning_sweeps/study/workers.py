@@ -11,9 +11,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_sweeps.again import PROGRAM, program
+from lightning_sweeps.again import PROGRAM, from_here, program
 from lightning_sweeps.environment import environment
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords, masked
 
@@ -86,7 +86,8 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
             says what the sweeper is.
 
     Raises:
-        ConfigError: the launcher cannot start them.
+        ConfigError: the options do not fit.
+        LauncherError: the launcher cannot start them, or has lost one.
     """
     if count < 1:
         raise ConfigError(f"hydra.sweeper.workers={count}: it is a number of supervisors, at least 1")
@@ -110,8 +111,22 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
     for number in range(count):
         own = claim(folder / "workers" / str(number)).relative_to(folder)
         jobs.append([*fixed, f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{own}'", f"++worker={number}"])
-    with environment(**({URL: url} if url else {})):
-        launcher.launch(jobs, initial_job_idx=0)
+    try:
+        with environment(**({URL: url} if url else {})):
+            launcher.launch(jobs, initial_job_idx=0)
+    except SweepsError:
+        raise
+    except Exception as error:  # each engine has errors of its own
+        raise LauncherError(
+            f"hydra/launcher={name}: {_first_and_last_line(error)}.\nNothing is lost, and workers that run go on; "
+            f"add others with: python -m lightning_sweeps.join {from_here(folder)}"
+        ) from error
+
+
+def _first_and_last_line(error: Exception) -> str:
+    """What failed, and of a traceback in it the reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
+    return " ... ".join(dict.fromkeys([lines[0], lines[-1]])).rstrip(".") if lines else type(error).__name__
 
 
 def _take_share(number: int, count: int) -> None:
