@@ -19,6 +19,7 @@ LONGEST_PAUSE = 5.0
 # A machine that is cut off gets no answer, not even an error; without these a call would wait for a quarter of an hour.
 POSTGRESQL = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 POSTGRESQL |= {"tcp_user_timeout": 10_000}  # milliseconds
+MYSQL = {"connect_timeout": 5, "read_timeout": 20, "write_timeout": 20}
 
 
 class DataBase(RDBStorage):
@@ -34,6 +35,8 @@ class DataBase(RDBStorage):
         options: dict[str, Any] = {"pool_pre_ping": True} if "sqlite" not in url else {}
         if url.startswith("postgresql"):
             options["connect_args"] = dict(POSTGRESQL)
+        elif url.startswith("mysql"):
+            options["connect_args"] = dict(MYSQL)
         for _ in range(3):
             try:
                 super().__init__(url, engine_kwargs=options)

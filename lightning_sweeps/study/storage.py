@@ -21,6 +21,9 @@ from lightning_sweeps.passwords import masked
 from lightning_sweeps.study.space import Space
 
 JOURNAL = "study.journal"
+EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql", "redis": "redis"}  # module -> what brings it
+HINTS = {module: f"Install it with: pip install 'lightning-sweeps[{extra}]'" for module, extra in EXTRAS.items()}
+HINTS |= {"psycopg2": "Write postgresql+psycopg://...", "MySQLdb": "Write mysql+pymysql://..."}
 _WAITS_FOR_THE_DISK = {
     JournalOperation.CREATE_STUDY,
     JournalOperation.SET_STUDY_USER_ATTR,
@@ -112,14 +115,21 @@ def open_url(url: str) -> BaseStorage:
     Raises:
         ConfigError: it cannot be opened; tells no password.
     """
-    from lightning_sweeps.study.cache import Cache
-    from lightning_sweeps.study.database import DataBase
-
     try:
+        if url.startswith(("redis://", "rediss://")):
+            from lightning_sweeps.study.redis_journal import RedisJournal
+
+            return JournalStorage(RedisJournal(url))
+        from lightning_sweeps.study.cache import Cache
+        from lightning_sweeps.study.database import DataBase
+
         return Cache(DataBase(url))
     except Exception as error:  # noqa: BLE001 (each database has errors of its own)
         lines = (line.strip() for line in masked(str(error)).splitlines())
         reason = next(filter(None, lines), type(error).__name__)
+        missing = getattr(error.__cause__ or error, "name", None)  # Optuna wraps what SQLAlchemy could not import
+        if missing in HINTS:
+            reason = f"No module named '{missing}'. {HINTS[missing]}"
         raise ConfigError(f"hydra.sweeper.storage={masked(url)}: cannot be opened. {reason}") from None
 
 
@@ -158,12 +168,16 @@ def create_within(study: optuna.Study, limit: int, template: FrozenTrial) -> int
 def _turn(storage: Any) -> Iterator[None]:
     """Those who create trials in a journal do so one after another."""
     backend = getattr(storage, "_backend", None)
-    if not isinstance(backend, JournalFileBackend):
-        yield
-        return
-    journal = Path(backend._file_path)  # noqa: SLF001
-    with journal.with_name(f".{journal.name}.turn").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    turn = getattr(backend, "turn", None)
+    if turn is not None:  # Redis
+        with turn():
+            yield
+    elif isinstance(backend, JournalFileBackend):
+        journal = Path(backend._file_path)  # noqa: SLF001
+        with journal.with_name(f".{journal.name}.turn").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    else:
         yield
 
 

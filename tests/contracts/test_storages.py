@@ -2,12 +2,14 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
+from other_servers import mariadb, redis
 from postgresql import PASSWORD, server
 from searches import rows
 
@@ -29,27 +31,51 @@ def database():
         yield url
 
 
-@pytest.fixture(params=["memory", "journal", "sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def other_database():
+    """The URL of a MariaDB server."""
+    with mariadb() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """The URL of a Redis server."""
+    with redis() as url:
+        yield url
+
+
+SERVERS = {"postgresql": "database", "mysql": "other_database", "redis": "redis_server"}
+
+
+@pytest.fixture(params=["memory", "journal", "sqlite", *SERVERS])
 def storage(request, own_folder):
     """An empty storage of each kind."""
     if request.param in ("memory", "journal"):
         yield optuna.storages.InMemoryStorage() if request.param == "memory" else open_journal(own_folder)
         return
-    url = "sqlite:///study.db" if request.param == "sqlite" else emptied(request.getfixturevalue("database"))
+    url = "sqlite:///study.db" if request.param == "sqlite" else server_url(request)
     found = open_url(url)
     yield found
-    found.remove_session()
-    found._backend.engine.dispose()
+    close(found)
 
 
-def emptied(url: str) -> str:
-    """The data base without the studies of earlier tests."""
-    found = optuna.storages.RDBStorage(url)
+def server_url(request) -> str:
+    """The server of this kind, without the studies of earlier tests."""
+    url = request.getfixturevalue(SERVERS[request.param])
+    found = open_url(url)
     for study in found.get_all_studies():
         found.delete_study(study._study_id)
-    found.remove_session()
-    found.engine.dispose()
+    close(found)
     return url
+
+
+def close(storage) -> None:
+    if isinstance(storage, Cache):
+        storage.remove_session()
+        storage._backend.engine.dispose()
+    else:
+        storage._backend._redis.close()
 
 
 def opened(storage, space: Space = SPACE, direction: str = "minimize") -> optuna.Study:
@@ -117,8 +143,7 @@ def again(storage):
 
     yield anew
     for one in mine:
-        one.remove_session()
-        one._backend.engine.dispose()
+        close(one)
 
 
 def states(storage) -> list[str]:
@@ -313,11 +338,11 @@ def test_the_table_has_every_finished_trial(storage, own_folder):
     ]
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgresql"])
+@pytest.fixture(params=["journal", "sqlite", *SERVERS])
 def kept(request) -> list[str]:
     """The options for each storage that outlives the command."""
-    if request.param == "postgresql":
-        return [f"hydra.sweeper.storage='{emptied(request.getfixturevalue('database'))}'"]
+    if request.param in SERVERS:
+        return [f"hydra.sweeper.storage='{server_url(request)}'"]
     return {"journal": [], "sqlite": ["hydra.sweeper.storage='sqlite:///study.db'"]}[request.param]
 
 
@@ -345,8 +370,11 @@ def test_a_used_up_budget_runs_nothing(sweep, kept):
 
 
 @pytest.mark.slow
-def test_a_password_appears_nowhere(sweep, database):
-    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2", f"hydra.sweeper.storage='{emptied(database)}'"]
+@pytest.mark.parametrize("database", SERVERS.values())
+def test_a_password_appears_nowhere(sweep, database, request):
+    url = request.getfixturevalue(database)
+    search = ["x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2", f"hydra.sweeper.storage='{url}'"]
+    search += ["hydra.sweeper.study_name=passwords"]
     done = sweep(*search)
     assert done.returncode == 0, done.stderr
     wrong = sweep(*[line.replace(PASSWORD, f"{PASSWORD}-not") for line in search])
@@ -356,5 +384,21 @@ def test_a_password_appears_nowhere(sweep, database):
     written = [file.read_bytes().decode(errors="replace") for file in Path("s").rglob("*") if file.is_file()]
     assert len(written) > 8
     assert not any(PASSWORD in text for text in (*shown, *written))
-    again = sweep(*search[:1], "hydra.sweeper.n_trials=3", search[-1].replace(PASSWORD, "***"))
+    again = sweep(*search[:1], "hydra.sweeper.n_trials=3", search[2].replace(PASSWORD, "***"))
     assert "its password is kept nowhere; give the whole URL again" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "url", "said"),
+    [
+        ("psycopg", "postgresql+psycopg://h/d", r"pip install 'lightning-sweeps\[postgresql\]'"),
+        ("MySQLdb", "mysql://h/d", r"Write mysql\+pymysql://"),
+        ("pymysql", "mysql+pymysql://h/d", r"pip install 'lightning-sweeps\[mysql\]'"),
+        ("redis", "redis://h", r"pip install 'lightning-sweeps\[redis\]'"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_named_with_its_extra(monkeypatch, module, url, said):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "lightning_sweeps.study.redis_journal", raising=False)
+    with pytest.raises(ConfigError, match=said):
+        open_url(url)

@@ -1,0 +1,43 @@
+"""Optuna's journal in a Redis server."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages.journal import JournalRedisBackend
+
+SECONDS_OF_A_TURN = 60  # then one that was killed in its turn has lost it
+
+
+class RedisJournal(JournalRedisBackend):
+    """Says that the server is away as Optuna's other storages do. No call is made again: a journal would repeat it."""
+
+    def __init__(self, url: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            super().__init__(url)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        with _said():
+            yield from super().read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with _said():
+            super().append_logs(logs)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Those inside are there one after another."""
+        with _said(), self._redis.lock(f"{self._prefix}:turn", timeout=SECONDS_OF_A_TURN):
+            yield
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StorageInternalError(str(error)) from error
