@@ -69,7 +69,24 @@ def storages(wanted: str | None) -> Iterator[dict[str, str | None]]:
             from postgresql import server
 
             found["PostgreSQL"] = stack.enter_context(server("-c max_connections=200"))
+            found["PostgreSQL, Optuna's gRPC proxy"] = stack.enter_context(proxy(found["PostgreSQL"]))
         yield found
+
+
+@contextmanager
+def proxy(url: str) -> Iterator[str]:
+    """Optuna's proxy before a storage, as a process of its own."""
+    from ports import free_ports
+
+    (port,) = free_ports(1)
+    program = "import optuna, sys; url, port = sys.argv[1:]; storage = optuna.storages.get_storage(url); "
+    program += "optuna.storages.run_grpc_proxy_server(storage, host='127.0.0.1', port=int(port))"
+    server = subprocess.Popen([sys.executable, "-c", program, url, str(port)], stderr=subprocess.DEVNULL)
+    try:
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
 
 
 def finished(number: int, draw: random.Random) -> FrozenTrial:
@@ -108,9 +125,20 @@ def asking(where: dict[str, str | None], counts: Sequence[int], n: int = 10) -> 
 
 
 def opened(url: str | None, folder: Path, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
-    storage = open_journal(folder) if url is None else open_url(url)
+    if url is not None and url.startswith("grpc:"):
+        storage = optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=int(url.rpartition(":")[2]))
+        storage.wait_server_ready(timeout=60)
+    else:
+        storage = open_journal(folder) if url is None else open_url(url)
     pruner = optuna.pruners.NopPruner()
-    return open_study(storage, "asking", ["minimize"], Numbered(sampler, 0), pruner, SPACE)
+    return open_study(
+        storage,
+        "asking through it" if str(url).startswith("grpc:") else "asking",
+        ["minimize"],
+        Numbered(sampler, 0),
+        pruner,
+        SPACE,
+    )
 
 
 def ask_and_tell(
@@ -258,6 +286,7 @@ def main() -> None:
     with storages(arguments.storage) as where:
         if arguments.only in (None, "asking"):
             asking(where, arguments.trials)
+        where = {name: url for name, url in where.items() if not str(url).startswith("grpc:")}
         if arguments.only in (None, "waiting"):
             growing(where, arguments.supervisors, 2.0, arguments.seconds)
         if arguments.only in (None, "storing"):
