@@ -14,6 +14,8 @@ USAGE = (
 
 def main() -> None:
     """Join the search that was typed."""
+    if len(sys.argv) > 1 and "://" in sys.argv[1]:
+        sys.exit("error: a storage is joined by the search's own command, typed again with it and the study_name")
     launches = any(line.startswith("hydra.sweeper.workers=") for line in sys.argv)
     start_again(USAGE, "hydra.sweeper.join=true", *([] if launches else ["hydra.sweeper.workers=null"]))
 

@@ -15,6 +15,7 @@ from typing import Any
 from optuna.trial import Trial
 
 from lightning_sweeps.study.outcome import Outcome
+from lightning_sweeps.study.slots import Slot
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Running:
     job: Job
     packed: bytes
     slot: int
+    place: Slot
     ranks: list[Rank]
     started: float = field(default_factory=time.monotonic)
     step: int | None = None  # of the last report

@@ -39,6 +39,14 @@ class FolderLock:
             time.sleep(SECONDS_OF_A_LOOK)  # it may be somebody who only looks whether it is taken
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    def is_last(self) -> bool:
+        """Whether no other supervisor, nor who launched some, is at work in the folder any more."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
     def release(self) -> None:
         """Leave the search."""
         os.close(self._descriptor)

@@ -34,15 +34,23 @@ class Owner:
     Args:
         folder: of the search.
         grace_period: seconds.
+        slots: how many it has.
     """
 
-    def __init__(self, study: optuna.Study, folder: Path, grace_period: float) -> None:
+    def __init__(self, study: optuna.Study, folder: Path, grace_period: float, slots: int = 1) -> None:
         self.study = study
         self.storage: BaseStorage = study._storage  # noqa: SLF001
         self.grace_period = grace_period
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.lock = SupervisorLock(folder, self.id)
-        self.record = {"id": self.id, "host": socket.gethostname(), "machine": _machine(), "lock": str(self.lock.file)}
+        self.record: dict[str, Any] = {
+            "id": self.id,
+            "host": socket.gethostname(),
+            "machine": _machine(),
+            "lock": str(self.lock.file),
+            "cores": _cores(),
+            "slots": slots,
+        }
         self.next_look = 0.0  # on the monotonic clock
         self._signs = 0
         self._heard: dict[str, tuple[Any, float]] = {}
@@ -81,6 +89,19 @@ class Owner:
         template = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
         trial_id = create_within(self.study, n_trials, template)
         return None if trial_id is None else (Trial(self.study, trial_id), False)
+
+    def others_here(self, trials: Sequence[FrozenTrial]) -> int:
+        """The slots of other supervisors that work on this one's cores."""
+        owners = [trial.user_attrs.get(OWNER, {}) for trial in trials if trial.state is TrialState.RUNNING]
+        return sum(
+            {
+                owner["id"]: int(owner.get("slots", 1))
+                for owner in owners
+                if owner.get("machine") == self.record["machine"]
+                and owner["id"] != self.id
+                and int(self.record["cores"], 16) & int(owner.get("cores", "0"), 16)
+            }.values()
+        )
 
     def owns(self, trial: Trial) -> bool:
         """Whether the trial is still this supervisor's: another may have taken this one for gone."""
@@ -152,6 +173,11 @@ class Owner:
         self.storage.set_trial_user_attr(trial._trial_id, OWNER, self.record)  # noqa: SLF001
         flush(self.study)
         return True
+
+
+def _cores() -> str:
+    """The cores that this process may use, a bit for each."""
+    return f"{sum(1 << core for core in os.sched_getaffinity(0)):x}"
 
 
 def _machine() -> str:

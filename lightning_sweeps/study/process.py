@@ -92,7 +92,7 @@ def _is_full_disk(error: BaseException | None) -> bool:
     return False
 
 
-def serve(connection: Connection, shared: bytes, supervisor: str, objectives: int, cores: int) -> None:
+def serve(connection: Connection, shared: bytes, supervisor: str, objectives: int) -> None:
     """The main function of a trial's process: sets itself up, waits for its job and does it."""
     gc.freeze()  # what the server imported is shared with it as long as nobody touches it
     gc.enable()
@@ -119,11 +119,11 @@ def serve(connection: Connection, shared: bytes, supervisor: str, objectives: in
     number, params, restarted, config = cloudpickle.loads(job)
     if rank is None:
         forget_ranks()
-        divide_threads(cores, 1)
-        start_ranks_by(connection.send, cores)
+        divide_threads(slot.threads, 1)
+        start_ranks_by(connection.send, slot.threads)
     else:
         join_as_rank(rank, config)
-        divide_threads(cores, int(rank["WORLD_SIZE"]))
+        divide_threads(slot.threads, int(rank["WORLD_SIZE"]))
 
     def exchange(value: float, step: int) -> bool:
         connection.send((value, step))

@@ -37,7 +37,7 @@ class Processes:
         """Make the next process."""
         if self._next is None:
             ours, theirs = self.context.Pipe()
-            arguments = (theirs, self.shared, str(self.lock), self.objectives, self.slots.cores)
+            arguments = (theirs, self.shared, str(self.lock), self.objectives)
             process = self.context.Process(target=serve, args=arguments)
             try:
                 process.start()
@@ -52,10 +52,10 @@ class Processes:
             self._next = process, ours
             self._started = True
 
-    def start(self, job: Job, slot: int) -> Running:
-        """Start a job."""
+    def start(self, job: Job, slot: int, others: int) -> Running:
+        """Start a job, where so many slots of other supervisors work on the same cores."""
         packed = cloudpickle.dumps((job.trial.number, job.params, job.restarted, job.config))
-        running = Running(job, packed, slot, [])
+        running = Running(job, packed, slot, self.slots.place(slot, others), [])
         self._add_rank(running, None)
         return running
 
@@ -72,7 +72,7 @@ class Processes:
         process, connection = self._next
         self._next = None
         running.ranks.append(Rank(process, connection))
-        connection.send((running.packed, str(running.job.folder), self.slots.slots[running.slot], environment))
+        connection.send((running.packed, str(running.job.folder), running.place, environment))
 
     def close(self) -> None:
         """Let the process go that got no job."""

@@ -37,16 +37,21 @@ def forget_ranks() -> None:
         os.environ.pop(name, None)
     if "SLURM_NTASKS" in os.environ:  # its tasks are supervisors; this name is Lightning's sign to leave Slurm alone
         os.environ["SLURM_JOB_NAME"] = "interactive"
-    warnings.filterwarnings("ignore", "The `srun` command is available")  # and it is used, for the supervisor
+    _ignore_srun()
 
 
 def join_as_rank(environment: Mapping[str, str], config: Any) -> None:
     """Become another process of a distributed trial; the first one writes the config and the log."""
     os.environ.clear()
     os.environ.update(environment)
+    _ignore_srun()
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.output_subdir = None
         config.hydra.job.name = f"{config.hydra.job.name}.rank{environment['LOCAL_RANK']}"
+
+
+def _ignore_srun() -> None:
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # and it is used, for the supervisor
 
 
 def start_ranks_by(send: Callable[[Launch], None], cores: int) -> None:

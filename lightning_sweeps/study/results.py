@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +66,24 @@ class Results:
 
 def best_trial(study: optuna.Study, trials: Sequence[FrozenTrial] | None = None) -> FrozenTrial | None:
     """The best complete trial, of these or of all; None before the first, and for several objectives."""
-    return next(iter(ranked(study, trials)), None) if len(study.directions) == 1 else None
+    if len(study.directions) > 1:
+        return None
+    return min(_complete(study, trials), key=_rank(study), default=None)
 
 
 def ranked(study: optuna.Study, trials: Sequence[FrozenTrial] | None = None) -> list[FrozenTrial]:
     """The complete trials, of these or of all, of a study with one objective, best first."""
+    return sorted(_complete(study, trials), key=_rank(study))
+
+
+def _complete(study: optuna.Study, trials: Sequence[FrozenTrial] | None) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False) if trials is None else trials
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
+
+
+def _rank(study: optuna.Study) -> Callable[[FrozenTrial], tuple[float, int]]:
     sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
-    return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+    return lambda trial: (sign * (trial.value or 0.0), trial.number)
 
 
 def _column(parameter: str) -> str:

@@ -45,7 +45,7 @@ from lightning_sweeps.study.storage import file_of, open_journal, open_study, op
 from lightning_sweeps.study.summary import summarize
 from lightning_sweeps.study.supervisor import Supervisor
 from lightning_sweeps.study.view import open_view
-from lightning_sweeps.study.workers import Worker, launch, storage_url
+from lightning_sweeps.study.workers import Worker, check_launcher, launch, storage_url
 
 log = logging.getLogger(__name__)
 BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate", "max_retries")
@@ -80,6 +80,8 @@ def search(
     url = storage_url(options["storage"])
     hide_passwords(config)
     plan = _plan(options, hydra_context, config, arguments)
+    if options["workers"] is not None:
+        check_launcher(config, int(options["workers"]))
     join, workers = bool(options["join"]), options["workers"]
     name = options["study_name"] or str(config.hydra.job.name)
 
@@ -89,7 +91,8 @@ def search(
     study = open_in(open_url(url)) if url is not None else None
     folder = _folder(config, join=join)
     with ExitStack() as stack:
-        stack.callback(FolderLock(folder, join=join).release)
+        lock = FolderLock(folder, join=join)
+        stack.callback(lock.release)
         if study is None:
             study = open_in(open_journal(folder, alone=not join))
         warn_of_network(file_of(url, folder))
@@ -106,39 +109,18 @@ def search(
                 lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget
             )
         else:
-            owner = Owner(study, folder, float(options["grace_period"]))
-            stack.callback(owner.close)
-            owner.put_back(())
-            what = f"{plan.why}, {plan.budget.n_trials} trials, {slots.count} at a time{slots.described()}"
-            log.info("search in %s\n%s", from_here(folder), what)
 
             def after(trials: Sequence[FrozenTrial]) -> None:
                 results.update(trials)
                 checkpoints.tidy()
 
-            processes = None
-            if server is not None:
-                lock = owner.lock.file
-                processes = Processes(server, hydra_context, task_function, lock, len(plan.directions), slots)
-            with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
-                ended = supervisor = Supervisor(
-                    study,
-                    Tally(study, plan.budget),
-                    slots.count,
-                    owner,
-                    plan.compose,
-                    processes,
-                    lambda job, report: _run_here(
-                        job, report, hydra_context, task_function, config, len(plan.directions)
-                    ),
-                    after,
-                    view,
-                )
-                _supervise(supervisor, config, folder)
+            owner = Owner(study, folder, float(options["grace_period"]), slots.count)
+            stack.callback(owner.close)
+            ended = _supervise(plan, owner, folder, hydra_context, task_function, config, slots, server, after)
         results.finish()
         checkpoints.tidy()
-        if join:  # the rest is said by the one who started the search
-            log.info("left after %s", ended.ending)
+        if join and not (lock.is_last() and ended.stopped_by is None):
+            log.info("left after %s", ended.ending)  # the rest is said by who leaves last
             return None
         report(Saved(study, folder, config))
         summarize(study, ended.ending, folder, checkpoints)
@@ -167,7 +149,9 @@ def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, ar
     kept_count(options["keep_checkpoints"], len(directions))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
     if not float(options["grace_period"]) > 0:
-        raise ConfigError(f"hydra.sweeper.grace_period={options['grace_period']}: it is a number of seconds")
+        raise ConfigError(
+            f"hydra.sweeper.grace_period={options['grace_period']}: it is a number of seconds, more than 0"
+        )
     compose = Composer(space, hydra_context, config, options["custom_search_space"])
     compose.check()
     return _Plan(space, directions, pruner, sampler, why, budget, compose)
@@ -184,6 +168,8 @@ class _Ended:
     @property
     def ending(self) -> str:
         budget = self.tally.budget
+        if self.stopped_by is not None:
+            return "interrupted"
         return self.tally.why_end() or (f"n_trials={budget.n_trials}" if not self.tally.unfinished else "its workers")
 
     @property
@@ -191,14 +177,15 @@ class _Ended:
         return not self.tally.count(TrialState.COMPLETE)
 
 
-def _wait_for_workers(launch: Callable[[], None], study: optuna.Study, budget: Budget) -> _Ended:
+def _wait_for_workers(launch: Callable[[], int | None], study: optuna.Study, budget: Budget) -> _Ended:
     """Run them. A launcher complains of a job that it lost also where the others have done what was left."""
     lost: LauncherError | None = None
+    stopped_by = None
     try:
-        launch()
+        stopped_by = launch()
     except LauncherError as error:
         lost = error
-    ended = _Ended(study, Tally(study, budget))
+    ended = _Ended(study, Tally(study, budget), stopped_by)
     if lost is not None:
         if not ended.tally.why_end() and len(ended.tally.states) < budget.n_trials:
             raise lost
@@ -206,12 +193,44 @@ def _wait_for_workers(launch: Callable[[], None], study: optuna.Study, budget: B
     return ended
 
 
-def _supervise(supervisor: Supervisor, config: DictConfig, folder: Path) -> None:
-    try:
-        supervisor.run()
-    except (OSError, FolderError, StorageInternalError) as error:
-        again = command_to_go_on(config, folder)
-        raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
+def _supervise(
+    plan: _Plan,
+    owner: Owner,
+    folder: Path,
+    hydra_context: Any,
+    task_function: Any,
+    config: DictConfig,
+    slots: Slots,
+    server: Any,
+    after: Callable[[Sequence[FrozenTrial]], None],
+) -> Supervisor:
+    """Run trials until a budget is used."""
+    owner.put_back(())
+    log.info(
+        "search in %s\n%s, %s trials, %s at a time%s",
+        from_here(folder), plan.why, plan.budget.n_trials, slots.count, slots.described(),
+    )  # fmt: skip
+    study, objectives, processes = owner.study, len(plan.directions), None
+    if server is not None:
+        processes = Processes(server, hydra_context, task_function, owner.lock.file, objectives, slots)
+    with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
+        supervisor = Supervisor(
+            study,
+            Tally(study, plan.budget),
+            slots.count,
+            owner,
+            plan.compose,
+            processes,
+            lambda job, report: _run_here(job, report, hydra_context, task_function, config, objectives),
+            after,
+            view,
+        )
+        try:
+            supervisor.run()
+        except (OSError, FolderError, StorageInternalError) as error:
+            again = command_to_go_on(config, folder)
+            raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
+    return supervisor
 
 
 def _leave(supervisor: Supervisor | _Ended, config: DictConfig, folder: Path) -> float | None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
@@ -17,6 +17,7 @@ class Slot:
     gpus: str | None = None  # what it finds in CUDA_VISIBLE_DEVICES; None: leave that as it is
     memory: float = 1.0  # its share of each GPU's memory
     cores: tuple[int, ...] = ()  # the CPU cores that it runs on; none: any
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,15 @@ class Slots:
     """So many trials at once, each with so many threads, and with GPUs of its own where there are any."""
 
     slots: Sequence[Slot]
-    cores: int
+    cores: int  # of each
+
+    def place(self, index: int, others: int = 0) -> Slot:
+        """A slot, on a machine whose cores are shared with so many slots of other supervisors."""
+        slot = self.slots[index]
+        if not others:
+            return slot
+        threads = max(1, self.cores * self.count // (self.count + others))
+        return replace(slot, cores=(), threads=threads)  # the system finds cores that are free
 
     @property
     def count(self) -> int:
@@ -69,6 +78,11 @@ def divide(
         raise ConfigError("hydra.sweeper: devices_per_trial and trials_per_device are one or the other")
     if devices_per_trial > max(1, len(gpus)):
         raise ConfigError(f"each trial asks for {devices_per_trial} GPUs: there are {len(gpus)} here")
+    if trials_per_device > 1 and not gpus:
+        raise ConfigError(
+            f"hydra.sweeper.trials_per_device={trials_per_device}: there is no GPU here to share.\n"
+            "For trials at once on the CPU use hydra.sweeper.n_jobs"
+        )
     groups = [
         ",".join(gpus[first : first + devices_per_trial])
         for first in range(0, len(gpus) - devices_per_trial + 1, devices_per_trial)
@@ -85,7 +99,8 @@ def divide(
     slots = []
     for index in range(count):
         own = tuple(cores[index * share : (index + 1) * share]) if 1 < count <= len(cores) else ()
-        slots.append(Slot(places[index] if places else None, 1 / trials_per_device if places else 1.0, own))
+        gpus_of_slot, memory = (places[index], 1 / trials_per_device) if places else (None, 1.0)
+        slots.append(Slot(gpus_of_slot, memory, own, share))
     return Slots(slots, share)
 
 

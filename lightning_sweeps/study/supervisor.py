@@ -147,7 +147,7 @@ class Supervisor:
         job.trial.set_user_attr("process", {"slot": slot, "begun": time.time()})
         flush(self.study)
         if self.processes is not None:
-            running = self.processes.start(job, slot)
+            running = self.processes.start(job, slot, self.owner.others_here(self.tally.trials))
             if self.budget.trial_timeout is not None:
                 running.deadline = running.started + self.budget.trial_timeout
             self.running.append(running)
@@ -414,7 +414,8 @@ class Supervisor:
             self.stopped_by, self.ending = number, "interrupted"
             if self.running:
                 with suppress(OSError):  # the terminal may be gone
-                    sys.stderr.write("\nstopping the running trials; Ctrl-C again kills them\n")
+                    again = "; Ctrl-C again kills them" if number == signal.SIGINT else ""
+                    sys.stderr.write(f"\nstopping the running trials{again}\n")
             self._stop_running()
         else:
             self._stop_deadline = 0.0

@@ -3,7 +3,10 @@
 import multiprocessing
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,25 +81,35 @@ def storage_url(given: Any) -> str | None:
     return url
 
 
-def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> None:
+def check_launcher(config: DictConfig, count: int) -> None:
+    """Find out whether so many supervisors can be launched.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if count < 1:
+        raise ConfigError(f"hydra.sweeper.workers={count}: it is a number of supervisors, at least 1")
+    if _launcher(config) == "basic":
+        raise ConfigError(
+            f"hydra.sweeper.workers={count}: say who starts them, hydra/launcher=joblib, ray, submitit_slurm or "
+            "submitit_local.\nFor trials at once on this machine use hydra.sweeper.n_jobs"
+        )
+
+
+def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> int | None:
     """Run so many supervisors through the configured launcher, and wait until they have left.
 
     Args:
         fixed: the overrides that all trials share. A launcher composes its jobs' configs, and ``search=cnn`` also
             says what the sweeper is.
 
+    Returns:
+        The signal of Ctrl-C where that stopped workers on this machine.
+
     Raises:
-        ConfigError: the options do not fit.
         LauncherError: the launcher cannot start them, or has lost one.
     """
-    if count < 1:
-        raise ConfigError(f"hydra.sweeper.workers={count}: it is a number of supervisors, at least 1")
-    name = str(worker.config.hydra.runtime.choices["hydra/launcher"])
-    if name == "basic":
-        raise ConfigError(
-            f"hydra.sweeper.workers={count}: say who starts them, hydra/launcher=joblib, ray, submitit_slurm or "
-            "submitit_local.\nFor trials at once on this machine use hydra.sweeper.n_jobs"
-        )
+    name = _launcher(worker.config)
     if name == "joblib":
         worker.share = count
     if name.startswith("ray"):  # its workers do not have this environment, and it keeps jobs in memory
@@ -111,16 +124,38 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
     for number in range(count):
         own = claim(folder / "workers" / str(number)).relative_to(folder)
         jobs.append([*fixed, f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{own}'", f"++worker={number}"])
+    stopped: list[int] = []
     try:
-        with environment(**({URL: url} if url else {})):
+        with environment(**({URL: url} if url else {})), _left_to_workers(name, stopped):
             launcher.launch(jobs, initial_job_idx=0)
     except SweepsError:
+        raise
+    except KeyboardInterrupt:
+        sys.stderr.write("\nthe workers go on without this command, or end with their engine; see its own tools\n")
         raise
     except Exception as error:  # each engine has errors of its own
         raise LauncherError(
             f"hydra/launcher={name}: {_first_and_last_line(error)}.\nNothing is lost, and workers that run go on; "
             f"add others with: python -m lightning_sweeps.join {from_here(folder)}"
         ) from error
+    return stopped[0] if stopped else None
+
+
+def _launcher(config: DictConfig) -> str:
+    return str(config.hydra.runtime.choices["hydra/launcher"])
+
+
+@contextmanager
+def _left_to_workers(name: str, stopped: list[int]) -> Iterator[None]:
+    """A terminal's Ctrl-C reaches the workers that are processes of it: they stop in order and are waited for."""
+    if name not in ("joblib", "submitit_local"):
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _first_and_last_line(error: Exception) -> str:

@@ -111,6 +111,8 @@ def test_a_trial_names_its_supervisor_from_its_first_moment(storage, own_folder)
         "host": socket.gethostname(),
         "machine": owner.record["machine"],
         "lock": str(owner.lock.file),
+        "cores": owner.record["cores"],
+        "slots": 1,
     }
     assert frozen.datetime_start is not None
     assert owner.owns(trial)
@@ -189,6 +191,17 @@ def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(sto
     assert not silent.owns(first), "the one that was cut off must not tell it"
     silent.release(first)
     assert states(storage) == ["RUNNING", "RUNNING"]
+
+
+def test_supervisors_of_one_machine_know_how_many_trials_share_its_cores(join):
+    mine, other, elsewhere, apart = join(), join(), join(elsewhere=True), join()
+    other.record["slots"] = 3
+    apart.record["cores"] = f"{1 << 200:x}"
+    assert mine.others_here(mine.study.get_trials(deepcopy=False)) == 0
+    for owner in (mine, other, other, elsewhere, apart):
+        owner.next_trial(10)
+    assert mine.others_here(mine.study.get_trials(deepcopy=False)) == 3
+    assert other.others_here(other.study.get_trials(deepcopy=False)) == 1
 
 
 def test_a_supervisor_that_leaves_is_gone_at_once(storage, join):

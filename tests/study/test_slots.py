@@ -61,6 +61,14 @@ def test_without_gpus_there_are_cores(monkeypatch):
     assert {slot.cores for slot in divide(20).slots} == {()}, "more slots than cores are left to the system"
 
 
+def test_slots_of_other_supervisors_on_these_cores_take_their_part():
+    slots = divide(2, on_gpu=False)
+    assert (slots.place(1).cores, slots.place(1).threads) == ((4, 5, 6, 7), 4)
+    assert (slots.place(1, others=2).cores, slots.place(1, others=2).threads) == ((), 2)
+    assert slots.place(0, others=100).threads == 1
+    assert divide(2).place(1, others=2).gpus == "1"
+
+
 def test_trials_on_the_cpu_need_no_gpu():
     assert gpus(6, on_gpu=False) == [None] * 6
 

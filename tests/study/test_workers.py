@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from postgresql import PASSWORD, STARTS, STOPS, server
-from searches import SEARCH, rows, start, study, wait_until
+from searches import SEARCH, gone, rows, start, study, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def all_finished(count: int) -> bool:
 
 
 def test_a_supervisor_joins_and_takes_over_when_the_first_is_killed(app):
-    first = start(app, *SEARCH, "hydra.sweeper.n_trials=30", "sleep=0.1")
+    first = start(app, *SEARCH, "hydra.sweeper.n_trials=30", "sleep=0.1", "hydra.sweeper.report=true")
     wait_until(lambda: Path("s/2").is_dir())
     second = joined(app)
     wait_until(lambda: len(owners()) == 2)
@@ -43,7 +43,8 @@ def test_a_supervisor_joins_and_takes_over_when_the_first_is_killed(app):
     first.communicate()
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
-    assert "left after n_trials=30" in output
+    assert "ended by n_trials=30: 30 complete" in output, "who leaves last says it"
+    assert Path("s/report.html").is_file()
     assert all_finished(30)
     assert {folder.name for folder in Path("s").iterdir() if folder.name.isdigit()} == {str(n) for n in range(30)}
     assert len({row["x"] for row in rows()}) == 30, "with one seed no two draw the same"
@@ -54,6 +55,39 @@ def test_there_must_be_a_search_to_join(command, own_folder):
     assert done.returncode == 1
     assert "no search lies here" in done.stderr
     assert not list(own_folder.iterdir())
+    done = command("sqlite:///study.db", module="lightning_sweeps.join")
+    assert "typed again with it and the study_name" in done.stderr
+
+
+def test_one_that_leaves_before_others_leaves_the_last_word_to_them(app):
+    first = start(app, *SEARCH, "hydra.sweeper.n_trials=4", "++faults={1:hang}")
+    wait_until(Path("hanging").is_file)
+    second = joined(app, "++faults={}", "hydra.sweeper.n_trials=4")
+    wait_until(lambda: len(rows()) == 3)
+    second.send_signal(signal.SIGTERM)
+    output, _ = second.communicate(timeout=30)
+    assert "left after interrupted" in output
+    assert "ended by" not in output
+    first.kill()
+    first.communicate()
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_ctrl_c_stops_the_workers_of_this_machine_and_leaves_nothing_behind(app, launcher):
+    options = [*SEARCH, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=40", "sleep=0.2", "hydra.sweeper.workers=2"]
+    command = subprocess.Popen(
+        [sys.executable, str(app), "-m", *options, f"hydra/launcher={launcher}"],
+        cwd=app.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_until(lambda: Path("s/trials.csv").is_file() and len(rows()) > 3 and len(owners()) == 2)
+    os.killpg(command.pid, signal.SIGINT)  # as a terminal does
+    output, _ = command.communicate(timeout=60)
+    assert command.returncode == 130, output
+    assert "go on with:" in output
+    assert {trial.state.name for trial in study().trials} <= {"COMPLETE", "WAITING"}
+    pids = [int(line) for line in Path("pids").read_text().split()]
+    pids += [int(owner.split("-")[-2]) for owner in owners()]
+    wait_until(lambda: all(gone(pid) for pid in pids))
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
@@ -102,6 +136,7 @@ def test_a_launcher_must_be_named(sweep):
     done = sweep(*SEARCH, "hydra.sweeper.workers=2")
     assert done.returncode == 1
     assert "hydra/launcher=joblib" in done.stderr
+    assert not Path("s").exists()
 
 
 def test_a_worker_that_vanishes_is_replaced(sweep, app):
