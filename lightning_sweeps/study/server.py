@@ -22,6 +22,8 @@ def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
         cores: for the threads of each process.
     """
     threads = {name: os.environ.get(name, str(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    # Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
+    threads["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "10000")
     with environment(**threads, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry)):
         if "forkserver" not in multiprocessing.get_all_start_methods():
             yield multiprocessing.get_context("spawn")
