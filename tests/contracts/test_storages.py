@@ -383,9 +383,9 @@ def test_a_used_up_budget_runs_nothing(sweep, kept):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database", SERVERS.values())
-def test_a_password_appears_nowhere(sweep, database, request):
-    url = request.getfixturevalue(database)
+@pytest.mark.parametrize("fixture", SERVERS.values())
+def test_a_password_appears_nowhere(sweep, fixture, request):
+    url = request.getfixturevalue(fixture)
     search = ["x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=2", f"hydra.sweeper.storage='{url}'"]
     search += ["hydra.sweeper.study_name=passwords"]
     done = sweep(*search)
