@@ -27,7 +27,7 @@ def test_three_machines_share_a_study_of_which_one_is_cut_off_and_one_dies(app):
     with machines(3) as (hub, *others), server(address=hub.address, inside=hub.inside, hosts=f"{NETWORK}.0/24") as url:
         search = [
             *SEARCH, f"hydra.sweeper.storage='{url}'", "hydra.sweeper.study_name=ours", "sleep=0.5",
-            f"hydra.sweeper.n_trials={TRIALS}", "hydra.sweeper.grace_period=8",
+            f"hydra.sweeper.n_trials={TRIALS}", "hydra.sweeper.grace_period=16",
         ]  # fmt: skip
         supervisors = [
             start(app, *search, f"hydra.sweep.dir=s{number}", inside=machine.inside)
@@ -45,10 +45,8 @@ def test_three_machines_share_a_study_of_which_one_is_cut_off_and_one_dies(app):
         others[1].cut_off()
         there = len(rows(tables[1]))
         note("the second is cut off")
-        wait_until(lambda: len(told_by(3, tables[0])) > len(by_third), 60)
-        note("the first has finished what the third began")
-        wait_until(lambda: len(rows(tables[0])) > there + 12, 60)
-        others[1].bring_back()
+        wait_until(lambda: len(rows(tables[0])) > there + 5)
+        others[1].bring_back()  # within three quarters of the grace period, for which it waits
         note(f"the second is brought back; {len(rows(tables[0]))} trials are told")
         outputs = [supervisor.communicate(timeout=120)[0] for supervisor in (first, second)]
         note("both have left")
