@@ -39,8 +39,9 @@ class StudySweeper(Sweeper):
             sys.exit(f"error: {masked(str(error))}")
 
     def _search(self, arguments: list[str]) -> Any:
+        from lightning_sweeps.study.gpus import Gpus, hold
         from lightning_sweeps.study.server import open_server
-        from lightning_sweeps.study.slots import divide
+        from lightning_sweeps.study.slots import Asked, Slot, Slots, divide
 
         if os.environ.get("LOCAL_RANK", "0") != "0":
             raise ConfigError(
@@ -50,18 +51,16 @@ class StudySweeper(Sweeper):
         isolation = self.options["isolation"]
         if isolation not in ("process", "none"):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
-        slots = divide(
-            self.options["n_jobs"] if isolation == "process" else 1,
-            self.options["devices_per_trial"],
-            self.options["trials_per_device"],
-            on_gpu=OmegaConf.select(self.master_config, "trainer.accelerator") != "cpu",
-            devices=OmegaConf.select(self.master_config, "trainer.devices"),
-        )
+        sizes = {name: self.options[name] for name in ("n_jobs", "devices_per_trial", "trials_per_device")}
+        asked = Asked(**sizes, devices=OmegaConf.select(self.master_config, "trainer.devices"))
+        in_processes = isolation == "process" and self.options["workers"] is None
         with ExitStack() as stack:
-            server = None
-            if isolation == "process" and self.options["workers"] is None:  # first, since it has the most to import
+            slots, server = Slots([Slot()]), None
+            if in_processes:
+                on_gpu = OmegaConf.select(self.master_config, "trainer.accelerator") != "cpu"
+                slots = divide(asked, stack.enter_context(hold(asked.gpus)) if on_gpu else Gpus())
                 preload = getattr(self.task_function, "preload", ())
-                server = stack.enter_context(open_server(preload, slots.cores))
+                server = stack.enter_context(open_server(preload, slots.cores))  # early: it has the most to import
             from lightning_sweeps.study.search import search
 
             return search(

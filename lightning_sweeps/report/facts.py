@@ -134,7 +134,9 @@ def setup(saved: Saved) -> Facts:
         facts.append((f"started {start['started']}", start["command"]))
     if starts:
         last = starts[-1]
-        facts += [(name, str(last[name])) for name in ("sampler", "pruner", "n_trials", "n_jobs") if name in last]
+        facts += [
+            (name, str(last[name])) for name in ("sampler", "pruner", "n_trials", "n_jobs", "workers") if name in last
+        ]
         git, machine = last["git"], last["machine"]
         if git is not None:
             changes = f", with uncommitted changes ({git.get('diff', 'git.diff')})" if git["dirty"] else ""

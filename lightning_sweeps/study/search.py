@@ -98,7 +98,8 @@ def search(
         warn_of_network(file_of(url, folder))
         if not join:
             OmegaConf.save(config, folder / "multirun.yaml")
-            record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, "n_jobs": slots.count})
+            at_once = {"n_jobs": slots.count} if workers is None else {"workers": int(workers)}
+            record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, **at_once})
         results = Results(study, folder, list(plan.space.distributions))
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
         if workers is not None:

@@ -1,13 +1,12 @@
-"""What each slot of this machine gets. GPUs are found without starting CUDA in this process."""
+"""What each slot of this machine gets."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.study.gpus import Gpus
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Slots:
     """So many trials at once, each with so many threads, and with GPUs of its own where there are any."""
 
     slots: Sequence[Slot]
-    cores: int  # of each
+    cores: int = 1  # of each
+    shared: bool = False  # other searches use these GPUs too
 
     def place(self, index: int, others: int = 0) -> Slot:
         """A slot, on a machine whose cores are shared with so many slots of other supervisors."""
@@ -46,52 +46,79 @@ class Slots:
         if not gpus:
             return ""
         share = f", each with {self.slots[0].memory:.0%} of its memory" if self.slots[0].memory < 1 else ""
-        return f", on GPU {' | '.join(gpus)}{share}"
+        others = ", which other searches use too" if self.shared else ""
+        return f", on GPU {' | '.join(gpus)}{share}{others}"
 
 
-def divide(
-    n_jobs: Any, devices_per_trial: Any = 1, trials_per_device: Any = 1, *, on_gpu: bool = True, devices: Any = None
-) -> Slots:
-    """Divide the machine.
+@dataclass(frozen=True)
+class Asked:
+    """How a machine is to be divided.
 
     Args:
         n_jobs: so many slots; ``auto``: as many as the GPUs are enough for, or one.
-        devices_per_trial: so many GPUs for each slot.
+        devices_per_trial: so many GPUs for each slot; ``auto``: what each trial's trainer asks for.
         trials_per_device: so many slots for each GPU, whose memory they share evenly.
-        on_gpu: whether trials may use GPUs at all.
-        devices: what each trial's trainer asks for, which is what ``devices_per_trial=auto`` means.
+        devices: of the trainer.
+
+    Raises:
+        ConfigError: a number that cannot be.
+    """
+
+    n_jobs: Any = "auto"
+    devices_per_trial: Any = 1
+    trials_per_device: Any = 1
+    devices: Any = None
+
+    def __post_init__(self) -> None:
+        counts = {"devices_per_trial": self.gpus_of_a_slot, "trials_per_device": self.trials_per_device}
+        for name, value in counts.items():
+            if not _is_count(value):
+                raise ConfigError(f"hydra.sweeper.{name}={value}: it is a whole number, at least 1")
+        if self.n_jobs != "auto" and not _is_count(self.n_jobs):
+            raise ConfigError(
+                f"hydra.sweeper.n_jobs={self.n_jobs}: it is a number of trials at once, at least 1, or auto"
+            )
+        if self.gpus_of_a_slot > 1 and self.trials_per_device > 1:
+            raise ConfigError("hydra.sweeper: devices_per_trial and trials_per_device are one or the other")
+
+    @property
+    def gpus_of_a_slot(self) -> Any:
+        """On a machine that has GPUs."""
+        if self.devices_per_trial != "auto":
+            return self.devices_per_trial
+        return self.devices if _is_count(self.devices) else 1
+
+    @property
+    def gpus(self) -> int | None:
+        """The most that all slots together have a use for; None: any number."""
+        return None if self.n_jobs == "auto" else self.n_jobs * self.gpus_of_a_slot
+
+
+def divide(asked: Asked, gpus: Gpus) -> Slots:
+    """Divide the machine's cores and these GPUs.
 
     Raises:
         ConfigError: it cannot be divided so.
     """
-    gpus = visible_gpus() if on_gpu else []
-    if devices_per_trial == "auto":
-        asked = isinstance(devices, int) and not isinstance(devices, bool) and devices > 1
-        devices_per_trial = devices if gpus and asked else 1
-    counts = {"devices_per_trial": devices_per_trial, "trials_per_device": trials_per_device}
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"hydra.sweeper.{name}={value}: it is a whole number, at least 1")
-    if n_jobs != "auto" and (isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1):
-        raise ConfigError(f"hydra.sweeper.n_jobs={n_jobs}: it is a number of trials at once, at least 1, or auto")
-    if devices_per_trial > 1 and trials_per_device > 1:
-        raise ConfigError("hydra.sweeper: devices_per_trial and trials_per_device are one or the other")
-    if devices_per_trial > max(1, len(gpus)):
-        raise ConfigError(f"each trial asks for {devices_per_trial} GPUs: there are {len(gpus)} here")
-    if trials_per_device > 1 and not gpus:
+    names, trials_per_device = gpus.names, asked.trials_per_device
+    devices_per_trial = asked.gpus_of_a_slot if names or asked.devices_per_trial != "auto" else 1
+    taken = f", and other searches hold {', '.join(gpus.held)}" if gpus.held else ""
+    if devices_per_trial > max(1, len(names)):
+        raise ConfigError(f"each trial asks for {devices_per_trial} GPUs: there are {len(names)} here{taken}")
+    if trials_per_device > 1 and not names:
         raise ConfigError(
             f"hydra.sweeper.trials_per_device={trials_per_device}: there is no GPU here to share.\n"
             "For trials at once on the CPU use hydra.sweeper.n_jobs"
         )
     groups = [
-        ",".join(gpus[first : first + devices_per_trial])
-        for first in range(0, len(gpus) - devices_per_trial + 1, devices_per_trial)
+        ",".join(names[first : first + devices_per_trial])
+        for first in range(0, len(names) - devices_per_trial + 1, devices_per_trial)
     ]
     places = groups * trials_per_device  # one on each GPU before a second on any
-    count = max(1, len(places)) if n_jobs == "auto" else n_jobs
+    count = max(1, len(places)) if asked.n_jobs == "auto" else asked.n_jobs
     if places and count > len(places):
         raise ConfigError(
-            f"hydra.sweeper.n_jobs={count}: the GPUs here are enough for {len(places)} trials at once.\n"
+            f"hydra.sweeper.n_jobs={count}: the GPUs here are enough for {len(places)} trials at once{taken}.\n"
             f"Put several on one with hydra.sweeper.trials_per_device=N, or use none with trainer=cpu"
         )
     cores = sorted(os.sched_getaffinity(0))
@@ -101,21 +128,8 @@ def divide(
         own = tuple(cores[index * share : (index + 1) * share]) if 1 < count <= len(cores) else ()
         gpus_of_slot, memory = (places[index], 1 / trials_per_device) if places else (None, 1.0)
         slots.append(Slot(gpus_of_slot, memory, own, share))
-    return Slots(slots, share)
+    return Slots(slots, share, gpus.shared)
 
 
-def visible_gpus() -> list[str]:
-    """What each may be called in ``CUDA_VISIBLE_DEVICES``, which is honoured where it is set."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [one.strip() for one in visible.split(",") if one.strip() not in ("", "-1")]
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [
-        str(index) for index, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))
-    ]
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -19,6 +19,7 @@ from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords, masked
+from lightning_sweeps.study.gpus import visible_gpus
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
 
@@ -94,6 +95,13 @@ def check_launcher(config: DictConfig, count: int) -> None:
             f"hydra.sweeper.workers={count}: say who starts them, hydra/launcher=joblib, ray, submitit_slurm or "
             "submitit_local.\nFor trials at once on this machine use hydra.sweeper.n_jobs"
         )
+    on_gpu = OmegaConf.select(config, "trainer.accelerator") != "cpu"
+    gpus = len(visible_gpus()) if on_gpu and _launcher(config) == "joblib" else 0
+    if 0 < gpus < count:
+        raise ConfigError(
+            f"hydra.sweeper.workers={count}: joblib's share this machine, and its GPUs are enough for {gpus} of them.\n"
+            "For several trials on a GPU use hydra.sweeper.trials_per_device"
+        )
 
 
 def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> int | None:
@@ -168,9 +176,7 @@ def _take_share(number: int, count: int) -> None:
     """Keep to this worker's part of the machine."""
     if count == 1 or not hasattr(os, "sched_setaffinity"):
         return
-    from lightning_sweeps.study.slots import visible_gpus
-
-    cores, gpus = sorted(os.sched_getaffinity(0)), visible_gpus()
+    cores, gpus = sorted(os.sched_getaffinity(0)), [gpu.name for gpu in visible_gpus()]
     os.sched_setaffinity(0, cores[number::count] or cores)
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number::count])

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.study.gpus import Gpus, hold
 from lightning_sweeps.study.process import _failed
-from lightning_sweeps.study.slots import divide
+from lightning_sweeps.study.slots import Asked, Slots
+from lightning_sweeps.study.slots import divide as divide_among
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -16,6 +18,14 @@ CORES = sorted(os.sched_getaffinity(0))
 def four_gpus(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+
+
+def divide(*arguments, on_gpu: bool = True, **options) -> Slots:
+    asked = Asked(*arguments, **options)
+    if not on_gpu:
+        return divide_among(asked, Gpus())
+    with hold(asked.gpus) as gpus:
+        return divide_among(asked, gpus)
 
 
 def gpus(*arguments, **options) -> list[str | None]:
