@@ -1,12 +1,14 @@
 """How a search grows: ``python benchmarks/scale.py [--only PART] [--storage journal|postgresql]``.
 
 ``asking``: one supervisor's part of a trial in its own process, against the trials that the study has already.
+``batches``: the same for several trials that are created in one transaction and written in one.
 ``waiting``: trials of two seconds under 1 to 32 supervisors. ``storing``: trials of no time and without processes of
 their own, which is all the storage can take. PostgreSQL is started for it, with the safety of the disk that it has
 when it is installed.
 """
 
 import argparse
+import copy
 import os
 import random
 import signal
@@ -169,6 +171,55 @@ def suggested(owner: Owner, tally: Tally) -> Trial:
     return found[0]
 
 
+def batches(url: str, sizes: Sequence[int], count: int = 1_000, n: int = 10) -> None:
+    """What asking for so many trials at once would save on a data base, a trial."""
+    print(f"\n| trials before | sampler | asked at once | ask, ms a trial | CPU, ms a trial | n |\n{'|---' * 6}|")
+    with tempfile.TemporaryDirectory() as folder:
+        draw = random.Random(0)
+        study = opened(url, Path(folder), SAMPLERS["random"]())
+        there = len(study.get_trials(deepcopy=False))
+        study.add_trials([finished(number, draw) for number in range(there, count)])
+        for sampler in ("random", "tpe"):
+            for size in sizes:
+                wall, cpu = ask_at_once(url, Path(folder), SAMPLERS[sampler](), size, n)
+                print(f"| {count:,} | {sampler} | {size} | {1000 * wall:.1f} | {1000 * cpu:.1f} | {n} |", flush=True)
+
+
+def ask_at_once(url: str, folder: Path, sampler: optuna.samplers.BaseSampler, size: int, n: int) -> tuple[float, float]:
+    """Median seconds, and seconds of this process's CPU, of a trial among so many that are asked for together."""
+    from optuna.storages._rdb.storage import _create_scoped_session
+
+    from lightning_sweeps.study import rows
+
+    study = opened(url, folder, sampler)
+    owner = Owner(study, folder, 60.0)
+    storage = study._storage
+    walls, cpus = [], []
+    for _ in range(n + 1):
+        study.get_trials(deepcopy=False)  # as ``tell`` has read them
+        begun, cpu = time.perf_counter(), time.process_time()
+        template = create_trial(state=TrialState.RUNNING, user_attrs={"supervisor": owner.record})
+        with _create_scoped_session(storage._backend.scoped_session) as session:
+            created = [rows.create_trial(session, study._study_id, UNLIMITED, template) for _ in range(size)]
+        for frozen in created:
+            storage._add_trials_to_cache(study._study_id, [frozen])
+            storage._hold(copy.deepcopy(frozen))
+        trials = [Trial(study, frozen._trial_id) for frozen in created]
+        for trial in trials:
+            for name, distribution in SPACE.distributions.items():
+                trial._suggest(name, distribution)
+        with _create_scoped_session(storage._backend.scoped_session) as session:
+            for trial in trials:
+                rows.write_trial(session, trial._trial_id, storage._noted[trial._trial_id])
+                storage._noted[trial._trial_id] = rows.Noted()
+        walls.append((time.perf_counter() - begun) / size)
+        cpus.append((time.process_time() - cpu) / size)
+        for trial in trials:
+            study.tell(trial, 0.0)
+    owner.close()
+    return statistics.median(walls[1:]), statistics.median(cpus[1:])
+
+
 def growing(where: dict[str, str | None], counts: Sequence[int], sleep: float, seconds: float, *options: str) -> None:
     """Finished trials a second under so many supervisors, over ``seconds`` after all of them have told one."""
     columns = ["storage", "supervisors", "trials/s", "times one", "a supervisor's CPU, ms a trial"]
@@ -271,7 +322,7 @@ def machine_seconds() -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["asking", "waiting", "storing"])
+    parser.add_argument("--only", choices=["asking", "batches", "waiting", "storing"])
     parser.add_argument("--storage", choices=["journal", "postgresql"])
     parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
     parser.add_argument("--supervisors", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
@@ -282,6 +333,8 @@ def main() -> None:
     with storages(arguments.storage) as where:
         if arguments.only in (None, "asking"):
             asking(where, arguments.trials)
+        if arguments.only in (None, "batches") and (url := where.get("PostgreSQL")):
+            batches(url, [1, 4, 16])
         direct = {name: url for name, url in where.items() if not str(url).startswith("grpc:")}
         if arguments.only in (None, "waiting"):
             growing(direct, arguments.supervisors, 2.0, arguments.seconds)

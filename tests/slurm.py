@@ -44,9 +44,17 @@ ReturnToService=2
 SchedulerParameters=sched_interval=1,sched_min_interval=0
 SlurmdParameters=config_overrides
 KillWait=20
-NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1 RealMemory=4000
-NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=4000
+GresTypes=gpu
+NodeName=n0 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1 RealMemory=4000 Gres=gpu:1
+NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=4000 Gres=gpu:1
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+# Files that every machine has stand for the GPUs, which Slurm counts by the numbers in their names.
+GPUS = """
+NodeName=n0 Name=gpu File=/dev/tty0
+NodeName=n1 Name=gpu File=/dev/tty1
 """
 
 
@@ -63,6 +71,7 @@ def cluster() -> Iterator[dict[str, str]]:
             (folder / name).mkdir()
         config = folder / "slurm.conf"
         config.write_text(CONFIG.format(folder=folder, ports=free_ports(3)))
+        (folder / "gres.conf").write_text(GPUS)
         key = folder / "key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)

@@ -62,8 +62,9 @@ class SaveOnInterrupt(QuietCallback):
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if number in self._asked:
             raise KeyboardInterrupt
+        if not self._asked:
+            sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
         self._asked.add(number)
-        sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
 
     def _restore(self) -> None:
         for number, handler in self._handlers.items():

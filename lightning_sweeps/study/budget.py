@@ -1,7 +1,7 @@
 """What ends a search."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -54,6 +54,7 @@ class Tally:
         self.unfinished = 0  # trials that run, here or under another supervisor, or wait to be run again
         self.started = time.monotonic()
         self._last_better = 0
+        self._settled = 0  # so many trials at the beginning of the study have ended and are counted
         self.at_start = self.failed_at_start = 0
         self.update()
         self.at_start = len(self.states)
@@ -62,8 +63,11 @@ class Tally:
     def update(self) -> list[FrozenTrial]:
         """Read the study, to which other supervisors may write as well; gives what it has."""
         trials = self.trials = self.study.get_trials(deepcopy=False)
-        self.unfinished = sum(not trial.state.is_finished() for trial in trials[: self.budget.n_trials])
-        new = [trial for trial in trials if trial.state.is_finished() and trial.number not in self.states]
+        recent = trials[self._settled :]
+        budgeted = recent[: max(0, self.budget.n_trials - self._settled)]
+        self.unfinished = sum(not trial.state.is_finished() for trial in budgeted)
+        new = [trial for trial in recent if trial.state.is_finished() and trial.number not in self.states]
+        self._settled += settled(recent)
         for trial in _in_order(new):
             self.states[trial.number] = trial.state
             if trial.state is not TrialState.COMPLETE or len(self.study.directions) > 1:
@@ -109,6 +113,11 @@ class Tally:
 
     def _better(self, a: float, b: float) -> bool:
         return a > b if self.study.direction is optuna.study.StudyDirection.MAXIMIZE else a < b
+
+
+def settled(trials: Sequence[FrozenTrial]) -> int:
+    """How many of them, from the first on, have ended. A long study is not looked through for each of its trials."""
+    return next((index for index, trial in enumerate(trials) if not trial.state.is_finished()), len(trials))
 
 
 def _in_order(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:

@@ -1,6 +1,5 @@
 """A study in a data base that may be away for a while: restarted, or cut off."""
 
-import copy
 import functools
 import time
 from collections.abc import Callable, Container
@@ -8,7 +7,6 @@ from typing import Any
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import StudyModel
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
@@ -32,7 +30,7 @@ class DataBase(RDBStorage):
     def __init__(self, url: str) -> None:
         self.patience = 0.0  # a mistyped host is said at once
         self._trying = False
-        options: dict[str, Any] = {"pool_pre_ping": True} if "sqlite" not in url else {}
+        options: dict[str, Any] = {}
         if url.startswith("postgresql"):
             options["connect_args"] = dict(POSTGRESQL)
         elif url.startswith("mysql"):
@@ -49,16 +47,7 @@ class DataBase(RDBStorage):
     def create_within(self, study_id: int, limit: int, template: FrozenTrial) -> FrozenTrial | None:
         """A new trial; None where the study has ``limit`` trials, whoever else creates some at the same moment."""
         with _create_scoped_session(self.scoped_session) as session:
-            StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
-            trial: Any = self._get_prepared_new_trial(study_id, template, session)
-            session.flush()
-            if trial.number >= limit:
-                session.rollback()
-                return None
-            frozen = copy.deepcopy(template)
-            frozen.number, frozen.datetime_start = trial.number, trial.datetime_start
-            frozen._trial_id = trial.trial_id  # noqa: SLF001
-            return frozen
+            return rows.create_trial(session, study_id, limit, template)
 
     def state_and_attribute(self, trial_id: int, key: str) -> tuple[TrialState, Any]:
         """See ``rows.state_and_attribute``."""

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.again import command_again
 from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.study.budget import settled
 
 COLUMNS = ("number", "state", "value", "epochs", "seconds", "folder", "reason")
 
@@ -25,26 +26,29 @@ class Results:
         self.rows: dict[int, dict[str, Any]] = {}
         self._columns = [*COLUMNS[:3], *map(_column, parameters), *COLUMNS[3:]]
         self._lines: dict[int, str] = {}  # a row as text, so that a long study costs no more per trial than a short one
-        self._best: int | None = None
+        self._best: FrozenTrial | None = None
+        self._settled = 0  # so many trials at the beginning of the study have ended and have their rows
         self.update()
 
     def update(self, trials: Sequence[FrozenTrial] | None = None) -> None:
         """Write both files anew from what the study has; ``trials`` where it has just been read."""
         trials = self.study.get_trials(deepcopy=False) if trials is None else trials
-        for trial in trials:
-            if trial.state.is_finished() and trial.number not in self.rows:
-                self.rows[trial.number] = new = row(trial)
-                if added := [name for name in new if name not in self._columns]:
-                    self._columns[-4:-4] = added
-                    self._lines.clear()
+        recent = trials[self._settled :]
+        self._settled += settled(recent)
+        told = [trial for trial in recent if trial.state.is_finished() and trial.number not in self.rows]
+        for trial in told:
+            self.rows[trial.number] = new = row(trial)
+            if added := [name for name in new if name not in self._columns]:
+                self._columns[-4:-4] = added
+                self._lines.clear()
         for number in self.rows.keys() - self._lines.keys():
             self._lines[number] = self._line(self.rows[number])
         header = self._line({name: name for name in self._columns})
         text = header + "".join(self._lines[number] for number in sorted(self._lines))
         write_atomically(self.folder / "trials.csv", text)
-        best = best_trial(self.study, trials)
-        if best is not None and best.number != self._best:
-            self._best = best.number
+        best = best_trial(self.study, [*told, *([self._best] if self._best else [])])
+        if best is not None and best is not self._best:
+            self._best = best
             write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
 
     def _line(self, row: Mapping[str, Any]) -> str:
@@ -68,16 +72,16 @@ def best_trial(study: optuna.Study, trials: Sequence[FrozenTrial] | None = None)
     """The best complete trial, of these or of all; None before the first, and for several objectives."""
     if len(study.directions) > 1:
         return None
-    return min(_complete(study, trials), key=_rank(study), default=None)
-
-
-def ranked(study: optuna.Study, trials: Sequence[FrozenTrial] | None = None) -> list[FrozenTrial]:
-    """The complete trials, of these or of all, of a study with one objective, best first."""
-    return sorted(_complete(study, trials), key=_rank(study))
-
-
-def _complete(study: optuna.Study, trials: Sequence[FrozenTrial] | None) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False) if trials is None else trials
+    return min(_complete(trials), key=_rank(study), default=None)
+
+
+def ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """The complete trials of a study with one objective, best first."""
+    return sorted(_complete(study.get_trials(deepcopy=False)), key=_rank(study))
+
+
+def _complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state is TrialState.COMPLETE]
 
 

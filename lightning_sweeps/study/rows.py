@@ -4,6 +4,7 @@ Optuna's own storage makes an object of each row and asks for a trial's state be
 of many supervisors spends most of its time on that. The tables are Optuna's, and so is every format in them.
 """
 
+import copy
 import functools
 import json
 from collections import defaultdict
@@ -15,6 +16,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages._rdb.models import (
+    StudyModel,
     TrialIntermediateValueModel,
     TrialModel,
     TrialParamModel,
@@ -23,7 +25,7 @@ from optuna.storages._rdb.models import (
     TrialValueModel,
 )
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Integer, Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 MOST_IDS = 1000  # in one question
@@ -81,6 +83,34 @@ def read_trials(session: Session, study_id: int, included: Sequence[int], after:
     ]
 
 
+def create_trial(session: Session, study_id: int, limit: int, template: FrozenTrial) -> FrozenTrial | None:
+    """A new trial that is like the template but for its number; None where the study has ``limit`` trials.
+
+    Args:
+        template: a running trial with user attributes at most.
+    """
+    session.execute(select(StudyModel.study_id).where(StudyModel.study_id == study_id).with_for_update()).one()
+    table, started = _table(TrialModel), template.datetime_start
+    row = {"study_id": study_id, "state": template.state, "datetime_start": started and _utc(started)}
+    inserted: Any = session.execute(insert(table).values(row))  # before all else, since SQLite locks itself with it
+    (trial_id,) = inserted.inserted_primary_key
+    earlier = select(func.count()).where(TrialModel.study_id == study_id, TrialModel.trial_id < trial_id)
+    number = session.execute(earlier).scalar_one()
+    if number >= limit:
+        session.rollback()
+        return None
+    session.execute(update(table).where(TrialModel.trial_id == trial_id).values(number=number))
+    attributes = [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+        for key, value in template.user_attrs.items()
+    ]
+    if attributes:
+        session.execute(insert(_table(TrialUserAttributeModel)), attributes)
+    created = copy.deepcopy(template)
+    created.number, created._trial_id = number, trial_id  # noqa: SLF001
+    return created
+
+
 def state_and_attribute(session: Session, trial_id: int, key: str) -> tuple[TrialState, Any]:
     """A trial's state, and one of its user attributes; None where it has none of this name."""
     question = (
@@ -128,7 +158,7 @@ def write_trial(
     if state is not None:
         changed: dict[str, Any] = {"state": state}
         if at is not None:
-            changed["datetime_complete"] = at.astimezone(UTC).replace(tzinfo=None)
+            changed["datetime_complete"] = _utc(at)
         session.execute(update(_table(TrialModel)).where(TrialModel.trial_id == trial_id).values(changed))
 
 
@@ -166,6 +196,10 @@ def _portions(ids: Sequence[int]) -> list[Sequence[int]]:
 def _table(model: Any) -> Table:
     table: Table = model.__table__
     return table
+
+
+def _utc(local: datetime) -> datetime:
+    return local.astimezone(UTC).replace(tzinfo=None)
 
 
 def _local(utc: datetime | None) -> datetime | None:

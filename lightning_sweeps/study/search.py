@@ -41,7 +41,7 @@ from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.saved import Saved
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
-from lightning_sweeps.study.storage import file_of, open_journal, open_study, open_url
+from lightning_sweeps.study.storage import be_patient, file_of, open_journal, open_study, open_url
 from lightning_sweeps.study.summary import summarize
 from lightning_sweeps.study.supervisor import Supervisor
 from lightning_sweeps.study.view import open_view
@@ -106,6 +106,7 @@ def search(
             log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
             worker = Worker(supervise, options, hydra_context, task_function, config, arguments)
             fixed = plan.space.overrides({})
+            be_patient(study._storage, float(options["grace_period"]))  # noqa: SLF001 (it is asked again hours later)
             ended: Supervisor | _Ended = _wait_for_workers(
                 lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget
             )

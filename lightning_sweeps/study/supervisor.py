@@ -1,8 +1,6 @@
 """The loop that owns the slots of one machine: ask the study, start a process, wait, tell the study."""
 
-import json
 import math
-import os
 import signal
 import socket
 import sys
@@ -21,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Rank, Running
+from lightning_sweeps.study.notes import note_lost_seconds, note_result, note_seconds
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.processes import Processes
@@ -143,7 +142,7 @@ class Supervisor:
         job.trial.set_user_attr("folder", str(job.folder))
         job.trial.set_user_attr("overrides", job.overrides)
         if job.restarted:
-            self._note_lost_seconds(job)
+            note_lost_seconds(job)
         job.trial.set_user_attr("process", {"slot": slot, "begun": time.time()})
         flush(self.study)
         if self.processes is not None:
@@ -267,7 +266,7 @@ class Supervisor:
         alone = len(slot.ranks) == 1
         if rank is slot.ranks[0]:
             slot.deadline = math.inf
-            self._note_seconds(slot)
+            note_seconds(slot)
         if outcome.how in ("failed", "no space") and not alone:
             slot.leave_by = min(slot.leave_by, now + SECONDS_TO_FOLLOW)
         elif rank is slot.ranks[0]:
@@ -303,7 +302,7 @@ class Supervisor:
     def _end(self, slot: Running) -> None:
         self.running.remove(slot)
         if slot.outcome is None:
-            self._note_seconds(slot)
+            note_seconds(slot)
         if not slot.told:
             self._close(slot.job, self._judge(slot))
 
@@ -362,7 +361,7 @@ class Supervisor:
             self.owner.release(job.trial)
             self.tally.update()
         else:
-            self._note_result(job)
+            note_result(job)
             self._tell(job.trial, outcome)
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
@@ -377,35 +376,6 @@ class Supervisor:
             told = self.study.tell(trial, state=TrialState.FAIL)
         self.after(self.tally.update())
         self.view.told(told)
-
-    def _note_seconds(self, slot: Running) -> None:
-        """A trial that was interrupted has worked in several processes."""
-        trial = slot.job.trial
-        earlier = float(trial.user_attrs.get("seconds", 0.0))
-        trial.set_user_attr("seconds", round(earlier + time.monotonic() - slot.started, 3))
-        if slot.outcome is None or slot.outcome.how == "interrupted":
-            trial.set_user_attr("process", {"slot": slot.slot, "begun": None})  # all is counted
-
-    def _note_lost_seconds(self, job: Job) -> None:
-        """Nobody counted where the supervisor was killed too: then the trial worked until it last wrote something."""
-        begun = job.trial.user_attrs.get("process", {}).get("begun")
-        if begun is not None and job.folder.is_dir():
-            wrote = max((file.stat().st_mtime for file in job.folder.rglob("*")), default=begun)
-            earlier = float(job.trial.user_attrs.get("seconds", 0.0))
-            job.trial.set_user_attr("seconds", round(earlier + max(0.0, wrote - begun), 3))
-
-    def _note_result(self, job: Job) -> None:
-        """What a Lightning run notes of itself, as attributes of its trial."""
-        try:
-            result = json.loads((job.folder / "result.json").read_text())
-            noted = {name: result[name] for name in ("epochs", "seed") if result[name] is not None}
-            noted |= {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
-            if result["best_checkpoint"]:
-                noted["checkpoint"] = os.path.abspath(result["best_checkpoint"])  # noqa: PTH100
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return  # none, or another program's
-        for name, value in noted.items():
-            job.trial.set_user_attr(name, value)
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
