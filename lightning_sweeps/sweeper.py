@@ -59,8 +59,7 @@ class StudySweeper(Sweeper):
             if in_processes:
                 on_gpu = OmegaConf.select(self.master_config, "trainer.accelerator") != "cpu"
                 slots = divide(asked, stack.enter_context(hold(asked.gpus)) if on_gpu else Gpus())
-                preload = getattr(self.task_function, "preload", ())
-                server = stack.enter_context(open_server(preload, slots.cores))  # early: it has the most to import
+                server = stack.enter_context(open_server(self.task_function, slots.cores))  # it has the most to import
             from lightning_sweeps.study.search import search
 
             return search(

@@ -5,31 +5,39 @@ import multiprocessing.forkserver
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+import cloudpickle
 
 from lightning_sweeps.environment import environment
 from lightning_sweeps.study.signals import TIME_IS_UP
 
+TASK = "LIGHTNING_SWEEPS_TASK"  # names a file with the pickled task function, for study/preload.py
+
 
 @contextmanager
-def open_server(preload: Sequence[str], cores: int) -> Iterator[Any]:
+def open_server(task_function: Callable[..., Any], cores: int) -> Iterator[Any]:
     """A multiprocessing context whose processes come from the server; from fresh interpreters where there is no fork.
 
     Args:
-        preload: modules that the server imports, beside the script that was started.
+        task_function: the server imports the modules that it refers to, and those that its attribute ``preload`` names.
         cores: for the threads of each process.
     """
     threads = {name: os.environ.get(name, str(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     # Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
     threads["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "10000")
-    with environment(**threads, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry)):
+    python_path = os.pathsep.join(entry for entry in sys.path if entry)
+    with tempfile.NamedTemporaryFile() as task, environment(**threads, PYTHONPATH=python_path, **{TASK: task.name}):
+        task.write(cloudpickle.dumps(task_function))
+        task.flush()
         if "forkserver" not in multiprocessing.get_all_start_methods():
             yield multiprocessing.get_context("spawn")
             return
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["lightning_sweeps.study.preload", "__main__", *preload])
+        context.set_forkserver_preload(["lightning_sweeps.study.preload", *getattr(task_function, "preload", ())])
         server: Any = multiprocessing.forkserver._forkserver  # noqa: SLF001
         with _ignored(signal.SIGTERM, *TIME_IS_UP):
             server.ensure_running()

@@ -226,6 +226,25 @@ def test_a_script_without_its_guard_is_told_so(sweep, app):
     assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
 
 
+def test_what_a_program_imports_is_imported_once_for_all_of_its_trials(sweep, app):
+    """Where that is torch and lightning it takes seconds; ``heavy`` notes who imports it."""
+    Path("heavy.py").write_text('with open("imports", "a") as file: file.write("heavy\\n")\n\ndef f(): pass\n')
+    app.write_text(app.read_text().replace("import hydra\n", "import hydra\nfrom heavy import f\n", 1))
+    app.write_text(app.read_text().replace("    trial = current_trial()\n", "    trial = current_trial(); f()\n", 1))
+    done = sweep("x=range(0,6)", "hydra.sweeper.n_jobs=2")
+    assert done.returncode == 0, done.stderr
+    assert Path("imports").read_text().split() == ["heavy"] * 2, "by the command, and by the server of its trials"
+
+
+def test_a_program_that_starts_cuda_as_it_is_imported_is_told_so(sweep, app):
+    Path("torch.py").write_text("class cuda:\n    is_initialized = is_available = staticmethod(lambda: True)\n")
+    app.write_text(app.read_text().replace("import hydra\n", "import hydra\nimport torch\n", 1))
+    app.write_text(app.read_text().replace("    trial = current_trial()\n", "    trial = current_trial(); torch\n", 1))
+    done = sweep(*SEARCH)
+    assert done.returncode == 1
+    assert "error: a module of the program starts CUDA when it is imported" in done.stderr
+
+
 def test_trials_in_one_process_have_one_handler_each(sweep):
     done = sweep("x=1,2,3,4", "hydra.sweeper.isolation=none", "++talk=true")
     assert done.returncode == 0, done.stderr
