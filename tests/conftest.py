@@ -191,13 +191,18 @@ hydra:
 """
 
 
+def write_app(folder: Path) -> Path:
+    """``app.py`` with its config in the folder."""
+    (folder / "conf").mkdir()
+    (folder / "conf" / "config.yaml").write_text(CONFIG)
+    (folder / "app.py").write_text(APP)
+    return folder / "app.py"
+
+
 @pytest.fixture
 def app(own_folder: Path) -> Path:
-    """``app.py`` with its config in the test's folder."""
-    (own_folder / "conf").mkdir()
-    (own_folder / "conf" / "config.yaml").write_text(CONFIG)
-    (own_folder / "app.py").write_text(APP)
-    return own_folder / "app.py"
+    """``app.py`` in the test's folder."""
+    return write_app(own_folder)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from conftest import write_app
 from optuna.trial import TrialState
 from searches import SEARCH, gone, rows, start, study, wait_until
 
@@ -35,16 +36,30 @@ def kill(pids: list[int]) -> None:
             continue
 
 
+SHORT_TRIALS = [*SEARCH, "hydra.sweeper.n_trials=30", "sleep=0.1", "hydra.sweeper.max_retries=1000"]
+
+
+def told(folder: Path) -> list[tuple[str, ...]]:
+    return [(row["number"], row["state"], row["value"], row["x"]) for row in rows(folder)]
+
+
+@pytest.fixture(scope="module")
+def never_interrupted(tmp_path_factory) -> list[tuple[str, ...]]:
+    """What the search tells where nothing happens to it."""
+    folder = tmp_path_factory.mktemp("never_interrupted")
+    supervisor = start(write_app(folder), *SHORT_TRIALS)
+    output, _ = supervisor.communicate(timeout=120)
+    assert supervisor.returncode == 0, output
+    return told(folder / "s")
+
+
 @pytest.mark.parametrize("victims", ["supervisor", "trial", "everything", "any"])
-def test_kills_at_random_moments_leave_no_trace(sweep, app, victims):
+def test_kills_at_random_moments_leave_no_trace(sweep, app, victims, never_interrupted):
     """In the end nothing shows that they ever happened: the same trials with the same values, each number once."""
-    search = [*SEARCH, "hydra.sweeper.n_trials=40", "sleep=0.15", "hydra.sweeper.max_retries=1000"]
-    assert sweep(*search).returncode == 0
-    Path("s").rename("never_interrupted")
     moments = random.Random(victims)
     kills = 0
     while kills < 20:
-        supervisor = start(app, *search)
+        supervisor = start(app, *SHORT_TRIALS)
         while kills < 20:
             try:
                 supervisor.communicate(timeout=moments.uniform(0.2, 0.9))
@@ -61,14 +76,10 @@ def test_kills_at_random_moments_leave_no_trace(sweep, app, victims):
                 kills += bool(found)
         kill([supervisor.pid])
         supervisor.communicate()
-    done = sweep(*search)
+    done = sweep(*SHORT_TRIALS)
     assert done.returncode == 0, done.stdout + done.stderr
-
-    def told(folder: Path) -> list[tuple[str, ...]]:
-        return [(row["number"], row["state"], row["value"], row["x"]) for row in rows(folder)]
-
-    assert told(Path("s")) == told(Path("never_interrupted"))
-    assert all((Path("s") / str(number)).is_dir() for number in range(40))
+    assert told(Path("s")) == never_interrupted
+    assert all((Path("s") / str(number)).is_dir() for number in range(30))
     pids = [int(line) for line in Path("pids").read_text().split()]
     wait_until(lambda: all(gone(pid) for pid in pids))
 
