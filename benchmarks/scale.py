@@ -220,22 +220,32 @@ def ask_at_once(url: str, folder: Path, sampler: optuna.samplers.BaseSampler, si
     return statistics.median(walls[1:]), statistics.median(cpus[1:])
 
 
-def growing(where: dict[str, str | None], counts: Sequence[int], sleep: float, seconds: float, *options: str) -> None:
-    """Finished trials a second under so many supervisors, over ``seconds`` after all of them have told one."""
+def growing(
+    where: dict[str, str | None], counts: Sequence[int], sleep: float, seconds: float, rounds: int, *options: str
+) -> None:
+    """Finished trials a second under so many supervisors, over ``seconds`` after all of them have told one.
+
+    Medians of so many rounds, and the whole range of the supervisors' CPU.
+    """
     columns = ["storage", "supervisors", "trials/s", "times one", "a supervisor's CPU, ms a trial"]
-    columns += ["of a core, a running trial", "whole machine busy", "s"]
+    columns += ["of a core, a running trial (range)", "whole machine busy", "n"]
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name, url in where.items():
         one = None
         for count in counts:
-            with tempfile.TemporaryDirectory() as folder:
-                rate, cpu, busy = supervisors(url, count, Path(folder), sleep, seconds, *options)
+            found = []
+            for _ in range(rounds):
+                with tempfile.TemporaryDirectory() as folder:
+                    found.append(supervisors(url, count, Path(folder), sleep, seconds, *options))
+            rate, busy = statistics.median(each[0] for each in found), statistics.median(each[2] for each in found)
+            trials = [1000 * cpu / (each * seconds) for each, cpu, _ in found]
+            shares = [100 * cpu / seconds / count for _, cpu, _ in found]
             one = rate if count == 1 else one
             times = f"{rate / one:.1f}" if one else "-"
-            share = f"{100 * cpu / seconds / count:.2f} %" if sleep else "-"
+            share = f"{statistics.median(shares):.2f} % ({min(shares):.2f} to {max(shares):.2f})" if sleep else "-"
             print(
-                f"| {name} | {count} | {rate:.2f} | {times} | {1000 * cpu / (rate * seconds):.1f} "
-                f"| {share} | {100 * busy:.0f} % | {seconds:.0f} |",
+                f"| {name} | {count} | {rate:.2f} | {times} | {statistics.median(trials):.1f} "
+                f"| {share} | {100 * busy:.0f} % | {rounds} |",
                 flush=True,
             )
 
@@ -326,6 +336,7 @@ def main() -> None:
     parser.add_argument("--storage", choices=["journal", "postgresql"])
     parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
     parser.add_argument("--supervisors", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -337,9 +348,9 @@ def main() -> None:
             batches(url, [1, 4, 16])
         direct = {name: url for name, url in where.items() if not str(url).startswith("grpc:")}
         if arguments.only in (None, "waiting"):
-            growing(direct, arguments.supervisors, 2.0, arguments.seconds)
+            growing(direct, arguments.supervisors, 2.0, arguments.seconds, arguments.rounds)
         if arguments.only in (None, "storing"):
-            growing(direct, arguments.supervisors, 0.0, arguments.seconds, "hydra.sweeper.isolation=none")
+            growing(direct, arguments.supervisors, 0.0, arguments.seconds, 1, "hydra.sweeper.isolation=none")
 
 
 if __name__ == "__main__":

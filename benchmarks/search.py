@@ -40,6 +40,20 @@ def objective(cfg):
 if __name__ == "__main__":
     objective()
 """
+PROGRAM = """
+import hydra
+import lightning.pytorch as pl
+from lightning.pytorch.demos.boring_classes import BoringModel
+
+@hydra.main(config_path=None)
+def train(cfg):
+    trainer = pl.Trainer(max_epochs=1, limit_train_batches=2, limit_val_batches=0, accelerator="cpu")
+    trainer.fit(BoringModel())
+    return cfg.x
+
+if __name__ == "__main__":
+    train()
+"""
 SIX_TRIALS = [
     *("model=mlp", "model.net.batch_norm=true", "datamodule=mnist", "datamodule.batch_size=128", "optimizer=adam"),
     *("trainer.max_epochs=2", "test=false"),
@@ -197,6 +211,20 @@ def runs(folder: Path, count: int = 50) -> None:
     print(f"\nsupervisor's memory after 10 trials {early:.0f} MiB, after {count} trials {late:.0f} MiB", flush=True)
 
 
+def programs(rounds: int, folder: Path, count: int = 12) -> None:
+    """Lightning runs of two steps in a program of one's own, which imports lightning at its top, one slot."""
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    print("\n| a trial of a Lightning program of one's own, from told to told | ms, median | n |\n|---|---|---|")
+    gaps = []
+    for number in range(rounds):
+        where = folder / f"programs{number}"
+        options = ["hydra/sweeper=study", f"+x=range({count})", f"hydra.sweep.dir={where}"]
+        timed([sys.executable, program, "-m", *options], folder)
+        gaps += [1000 * (b - a) for (_, a), (_, b) in pairwise(told(where))]
+    print(f"| | {statistics.median(gaps):.0f} | {len(gaps)} |", flush=True)
+
+
 def slots(folder: Path, count: int = 40) -> None:
     """Four slots and trials of 1, 1, 1 and 5 seconds: how much of the slots' time is work, while there are trials."""
     search = ["hydra/sweeper=study", "hydra/sweeper/sampler=random", "+x=interval(-5.0,5.0)", "+short=1", "+long=5"]
@@ -277,7 +305,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["table", "trials", "runs", "slots", "asha", "report"])
+    parser.add_argument("--only", choices=["table", "trials", "runs", "programs", "slots", "asha", "report"])
     parser.add_argument("--mnist", type=Path)
     arguments = parser.parse_args()
 
@@ -293,6 +321,8 @@ def main() -> None:
             table(arguments.rounds, folder)
         if wanted("runs"):
             runs(folder)
+        if wanted("programs"):
+            programs(arguments.rounds, folder)
         if wanted("trials"):
             trials(folder)
         if wanted("slots"):
