@@ -177,12 +177,12 @@ def batches(url: str, sizes: Sequence[int], count: int = 1_000, n: int = 10) -> 
     with tempfile.TemporaryDirectory() as folder:
         draw = random.Random(0)
         study = opened(url, Path(folder), SAMPLERS["random"]())
-        there = len(study.get_trials(deepcopy=False))
-        study.add_trials([finished(number, draw) for number in range(there, count)])
+        study.add_trials([finished(number, draw) for number in range(len(study.get_trials(deepcopy=False)), count)])
+        there = len(study.get_trials(deepcopy=False))  # more than that, where ``asking`` has filled it
         for sampler in ("random", "tpe"):
             for size in sizes:
                 wall, cpu = ask_at_once(url, Path(folder), SAMPLERS[sampler](), size, n)
-                print(f"| {count:,} | {sampler} | {size} | {1000 * wall:.1f} | {1000 * cpu:.1f} | {n} |", flush=True)
+                print(f"| {there:,} | {sampler} | {size} | {1000 * wall:.1f} | {1000 * cpu:.1f} | {n} |", flush=True)
 
 
 def ask_at_once(url: str, folder: Path, sampler: optuna.samplers.BaseSampler, size: int, n: int) -> tuple[float, float]:
@@ -284,7 +284,8 @@ def supervisors(
     try:
         for number, command in enumerate(commands):
             with (folder / f"log{number}").open("wb") as log:
-                started.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
+                environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}  # GPUs are not for many supervisors
+                started.append(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment))
             if number == 0:
                 wait_for(told, started, folder)
         wait_for(

@@ -219,7 +219,7 @@ def programs(rounds: int, folder: Path, count: int = 12) -> None:
     gaps = []
     for number in range(rounds):
         where = folder / f"programs{number}"
-        options = ["hydra/sweeper=study", f"+x=range({count})", f"hydra.sweep.dir={where}"]
+        options = ["hydra/sweeper=study", "hydra.sweeper.n_jobs=1", f"+x=range({count})", f"hydra.sweep.dir={where}"]
         timed([sys.executable, program, "-m", *options], folder)
         gaps += [1000 * (b - a) for (_, a), (_, b) in pairwise(told(where))]
     print(f"| | {statistics.median(gaps):.0f} | {len(gaps)} |", flush=True)

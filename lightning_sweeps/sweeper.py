@@ -57,9 +57,13 @@ class StudySweeper(Sweeper):
         with ExitStack() as stack:
             slots, server = Slots([Slot()]), None
             if in_processes:
-                on_gpu = OmegaConf.select(self.master_config, "trainer.accelerator") != "cpu"
-                slots = divide(asked, stack.enter_context(hold(asked.gpus)) if on_gpu else Gpus())
-                server = stack.enter_context(open_server(self.task_function, slots.cores))  # it has the most to import
+                accelerator, gpus = OmegaConf.select(self.master_config, "trainer.accelerator"), Gpus()
+                if accelerator != "cpu":
+                    multiple, insist = asked.gpus_of_a_slot, accelerator is not None
+                    gpus = stack.enter_context(hold(asked.gpus, multiple, insist=insist))
+                slots = divide(asked, gpus)
+                preload = bool(self.options["preload"])
+                server = stack.enter_context(open_server(self.task_function, slots.cores, preload=preload))
             from lightning_sweeps.study.search import search
 
             return search(

@@ -116,7 +116,7 @@ class Tally:
 
 
 def settled(trials: Sequence[FrozenTrial]) -> int:
-    """How many of them, from the first on, have ended. A long study is not looked through for each of its trials."""
+    """How many of them, from the first on, have ended, and need not be looked at again."""
     return next((index for index, trial in enumerate(trials) if not trial.state.is_finished()), len(trials))
 
 

@@ -121,6 +121,7 @@ class StudySweeper:
     report: bool = True  # write report.html at the end
     workers: int | None = None  # supervisors for hydra/launcher to start; null: this command is the only one
     join: bool = False  # add a supervisor to the search that runs in hydra.sweep.dir
+    preload: bool = True  # what the main function refers to is imported once for all trials, not by each
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: float | None = None  # seconds of this start
     trial_timeout: float | None = None  # seconds of a trial

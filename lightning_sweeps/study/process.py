@@ -18,6 +18,7 @@ from typing import Any
 
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
+from lightning_sweeps.study.gpus import show_gpus
 from lightning_sweeps.study.outcome import Outcome, judge
 from lightning_sweeps.study.ranks import divide_threads, forget_ranks, join_as_rank, start_ranks_by
 from lightning_sweeps.study.signals import TIME_IS_UP
@@ -100,6 +101,7 @@ def serve(connection: Connection, shared: bytes, supervisor: str, objectives: in
 
     from lightning_sweeps.study.lock import hold_trials_lock
 
+    _seed_anew()
     os.setsid()  # the terminal's Ctrl-C is the supervisor's
     _hear_signals()
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
@@ -137,6 +139,14 @@ def serve(connection: Connection, shared: bytes, supervisor: str, objectives: in
     connection.send(outcome)
 
 
+def _seed_anew() -> None:
+    """Trials without a seed would all draw what the server would have drawn next; Python's own generator sees to it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+
+
 def _hear_signals() -> None:
     """A cluster gives its signals to all processes of a job, of which the supervisor decides what they mean."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -150,7 +160,7 @@ def _take(slot: Slot) -> None:
     if slot.cores:
         os.sched_setaffinity(0, slot.cores)
     if slot.gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpus
+        show_gpus(slot.gpus)
         torch = sys.modules.get("torch")
         if slot.memory < 1 and torch is not None and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(slot.memory)

@@ -19,18 +19,19 @@ TASK = "LIGHTNING_SWEEPS_TASK"  # names a file with the pickled task function, f
 
 
 @contextmanager
-def open_server(task_function: Callable[..., Any], cores: int) -> Iterator[Any]:
+def open_server(task_function: Callable[..., Any], cores: int, *, preload: bool) -> Iterator[Any]:
     """A multiprocessing context whose processes come from the server; from fresh interpreters where there is no fork.
 
     Args:
-        task_function: the server imports the modules that it refers to, and those that its attribute ``preload`` names.
+        task_function: its attribute ``preload`` names modules that the server imports.
         cores: for the threads of each process.
+        preload: the server imports also what the task function refers to.
     """
     threads = {name: os.environ.get(name, str(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     # Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
     threads["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "10000")
     python_path = os.pathsep.join(entry for entry in sys.path if entry)
-    with tempfile.NamedTemporaryFile() as task, environment(**threads, PYTHONPATH=python_path, **{TASK: task.name}):
+    with tempfile.NamedTemporaryFile() as task, environment(**threads, PYTHONPATH=python_path):
         task.write(cloudpickle.dumps(task_function))
         task.flush()
         if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -39,7 +40,8 @@ def open_server(task_function: Callable[..., Any], cores: int) -> Iterator[Any]:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["lightning_sweeps.study.preload", *getattr(task_function, "preload", ())])
         server: Any = multiprocessing.forkserver._forkserver  # noqa: SLF001
-        with _ignored(signal.SIGTERM, *TIME_IS_UP):
+        task_file = {TASK: task.name if preload else None}
+        with _ignored(signal.SIGTERM, *TIME_IS_UP), environment(**task_file):
             server.ensure_running()
         try:
             yield context

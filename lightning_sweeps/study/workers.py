@@ -19,7 +19,7 @@ from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords, masked
-from lightning_sweeps.study.gpus import visible_gpus
+from lightning_sweeps.study.gpus import hold, show_gpus
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
 
@@ -46,12 +46,14 @@ class Worker:
         self.arguments = list(arguments)
         self.program = shlex.join(program())
         self.share = 1  # of this machine, where all workers run on it
+        self.gpus: Sequence[str] = ()  # of which each gets its share
         self.url: str | None = None
 
     def __call__(self, config: DictConfig) -> None:
         """Supervise until the budget is used. The job's own config names the worker only."""
         multiprocessing.set_start_method("spawn", force=True)  # joblib's own has no place in a trial's process
-        _take_share(int(OmegaConf.select(config, "worker", default=0)) if self.share > 1 else 0, self.share)
+        if self.share > 1:
+            _take_share(int(OmegaConf.select(config, "worker", default=0)), self.share, self.gpus)
         with environment(**({URL: self.url} if self.url else {}), **{PROGRAM: self.program}):
             try:
                 self.supervise(self.options, self.hydra_context, self.task_function, self.config, self.arguments)
@@ -95,13 +97,21 @@ def check_launcher(config: DictConfig, count: int) -> None:
             f"hydra.sweeper.workers={count}: say who starts them, hydra/launcher=joblib, ray, submitit_slurm or "
             "submitit_local.\nFor trials at once on this machine use hydra.sweeper.n_jobs"
         )
-    on_gpu = OmegaConf.select(config, "trainer.accelerator") != "cpu"
-    gpus = len(visible_gpus()) if on_gpu and _launcher(config) == "joblib" else 0
+    gpus = len(_gpus_of_joblib(config)) if _launcher(config) == "joblib" else 0
     if 0 < gpus < count:
         raise ConfigError(
             f"hydra.sweeper.workers={count}: joblib's share this machine, and its GPUs are enough for {gpus} of them.\n"
             "For several trials on a GPU use hydra.sweeper.trials_per_device"
         )
+
+
+def _gpus_of_joblib(config: DictConfig) -> Sequence[str]:
+    """Those that no search holds; the workers take them a moment later."""
+    accelerator = OmegaConf.select(config, "trainer.accelerator")
+    if accelerator == "cpu":
+        return ()
+    with hold(None, insist=accelerator is not None) as gpus:
+        return gpus.names
 
 
 def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> int | None:
@@ -119,7 +129,7 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
     """
     name = _launcher(worker.config)
     if name == "joblib":
-        worker.share = count
+        worker.share, worker.gpus = count, _gpus_of_joblib(worker.config)
     if name.startswith("ray"):  # its workers do not have this environment, and it keeps jobs in memory
         worker.url = url
     launcher = Plugins.instance().instantiate_launcher(
@@ -172,11 +182,10 @@ def _first_and_last_line(error: Exception) -> str:
     return " ... ".join(dict.fromkeys([lines[0], lines[-1]])).rstrip(".") if lines else type(error).__name__
 
 
-def _take_share(number: int, count: int) -> None:
+def _take_share(number: int, count: int, gpus: Sequence[str]) -> None:
     """Keep to this worker's part of the machine."""
-    if count == 1 or not hasattr(os, "sched_setaffinity"):
-        return
-    cores, gpus = sorted(os.sched_getaffinity(0)), [gpu.name for gpu in visible_gpus()]
-    os.sched_setaffinity(0, cores[number::count] or cores)
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[number::count] or cores)
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number::count])
+        show_gpus(",".join(gpus[number::count]))

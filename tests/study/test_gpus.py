@@ -2,13 +2,14 @@
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from searches import start, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.study.gpus import hold, visible_gpus
+from lightning_sweeps.study.gpus import hold, show_gpus, visible_gpus
 
 UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "ab"]
 MIG = [f"MIG-{digit * 8}-1111-2222-3333-444444444444" for digit in "cd"]
@@ -74,20 +75,55 @@ def test_gpus_that_others_hold_are_shared_only_where_somebody_said_so(monkeypatc
     with hold(None):
         with pytest.raises(ConfigError, match=f"hold all GPUs here: GPU 0 by process {os.getpid()}, GPU 1 by"), hold(1):
             pass
+        with hold(None, insist=False) as second:
+            assert (second.names, second.shared) == (("0", "1"), True)
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-        with hold(None) as second:
-            assert (second.names, second.shared) == (("1",), True)
+        with hold(None) as third:
+            assert (third.names, third.shared) == (("1",), True)
 
 
-def test_the_folder_of_locks_must_be_the_users_own(monkeypatch):
+def test_who_shares_a_gpu_holds_it_too(monkeypatch):
+    with hold(1, insist=False) as first, ExitStack() as stack:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        shared = stack.enter_context(hold(1))
+        assert (first.shared, shared.shared) == (False, True)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        stack_of_shared = stack.pop_all()
+    with stack_of_shared, hold(None) as later:  # the first has left
+        assert (later.names, later.shared) == (("1",), False)
+        assert later.held == (f"GPU 0 by process {os.getpid()}",)
+    with hold(None) as last:
+        assert last.names == ("0", "1")
+
+
+def test_what_no_slot_has_a_use_for_is_left_to_others(listed):
+    listed.write_text(TWO + f"GPU 2: NVIDIA H100 80GB HBM3 (UUID: {MIG[0]})\n")
+    with hold(None, 2) as first, hold(None, 1) as second:
+        assert (first.names, second.names) == (("0", "1"), ("2",))
+    with hold(None, 4) as first:
+        assert first.names == ("0", "1", "2"), "too few, which whoever divides them says"
+
+
+def test_without_a_place_for_locks_a_search_goes_on_and_says_so(monkeypatch, caplog):
     monkeypatch.setattr(os, "getuid", lambda: 12345)
-    with pytest.raises(ConfigError, match="belongs to another user"), hold(None):
-        pass
+    with hold(1) as gpus:
+        assert gpus.names == ("0", "1")
+    assert "belongs to another user" in caplog.text
+
+
+def test_indices_mean_to_cuda_what_they_mean_to_nvidia_smi(monkeypatch):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    show_gpus("1")
+    assert "CUDA_DEVICE_ORDER" not in os.environ, "a person's own indices are left as they are"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    show_gpus("0")
+    assert (os.environ["CUDA_DEVICE_ORDER"], os.environ["CUDA_VISIBLE_DEVICES"]) == ("PCI_BUS_ID", "0")
 
 
 @pytest.mark.slow
 def test_supervisors_of_a_machine_have_gpus_of_their_own(app):
-    options = ["x=range(0,8)", "hydra.sweeper.n_jobs=1", "sleep=100"]
+    options = ["x=range(0,8)", "hydra.sweeper.n_jobs=1", "sleep=100", "+trainer.accelerator=gpu"]
     first = start(app, *options)
     wait_until(lambda: Path("gpus").is_file())
     second = start(app, *options, "hydra.sweeper.join=true")

@@ -19,7 +19,7 @@ PORT = 6379
 
 def start_node(machine: Machine, environment: dict[str, str], *options: str) -> None:
     command = [
-        *(*machine.inside, str(Path(sys.executable).parent / "ray"), "start", "--num-cpus=1"),
+        *(*machine.inside, str(Path(sys.executable).parent / "ray"), "start", "--num-cpus=1", "--num-gpus=1"),
         *(f"--node-ip-address={machine.address}", "--disable-usage-stats", *options),
     ]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
@@ -29,7 +29,7 @@ def test_workers_run_on_the_nodes_of_a_cluster(app):
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
     search = [
         *SEARCH, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=12", "sleep=0.3", "hydra.sweeper.workers=2",
-        "hydra/launcher=ray", "hydra.launcher.ray.init.address=auto",
+        "hydra/launcher=ray", "hydra.launcher.ray.init.address=auto", "+hydra.launcher.ray.remote.num_gpus=1",
     ]  # fmt: skip
     # Its sockets lie in this folder, and their paths must be short.
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder, machines(2) as (_, head, node):
@@ -45,3 +45,4 @@ def test_workers_run_on_the_nodes_of_a_cluster(app):
     assert len({row["x"] for row in rows()}) == 12
     hosts = {trial.user_attrs["supervisor"]["host"] for trial in study().trials}
     assert hosts == {head.name, node.name}
+    assert set(Path("gpus").read_text().split()) == {"0"}, "each node's only one, which no node has in truth"

@@ -1,5 +1,6 @@
 """A search as a person meets it: real processes, real signals, real files."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -226,23 +227,40 @@ def test_a_script_without_its_guard_is_told_so(sweep, app):
     assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
 
 
-def test_what_a_program_imports_is_imported_once_for_all_of_its_trials(sweep, app):
-    """Where that is torch and lightning it takes seconds; ``heavy`` notes who imports it."""
-    Path("heavy.py").write_text('with open("imports", "a") as file: file.write("heavy\\n")\n\ndef f(): pass\n')
-    app.write_text(app.read_text().replace("import hydra\n", "import hydra\nfrom heavy import f\n", 1))
-    app.write_text(app.read_text().replace("    trial = current_trial()\n", "    trial = current_trial(); f()\n", 1))
-    done = sweep("x=range(0,6)", "hydra.sweeper.n_jobs=2")
-    assert done.returncode == 0, done.stderr
-    assert Path("imports").read_text().split() == ["heavy"] * 2, "by the command, and by the server of its trials"
+COMMAND, SERVER = 1, 1  # each imports what the program imports
 
 
-def test_a_program_that_starts_cuda_as_it_is_imported_is_told_so(sweep, app):
-    Path("torch.py").write_text("class cuda:\n    is_initialized = is_available = staticmethod(lambda: True)\n")
+@pytest.mark.parametrize(
+    ("module", "options", "times"),
+    [
+        ("", [], COMMAND + SERVER),
+        ("", ["hydra.sweeper.preload=false"], COMMAND + 4),
+        ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", [], COMMAND + SERVER + 4),
+        ("class cuda: _is_in_bad_fork = staticmethod(lambda: os.getpid() != importer)", [], COMMAND + SERVER + 4),
+    ],
+    ids=["once", "not wanted", "starts threads", "asks CUDA"],
+)
+def test_what_a_program_imports_is_imported_once_for_all_trials(sweep, app, monkeypatch, module, options, times):
+    """Where that is torch and lightning it takes seconds. The module stands for torch, and notes who imports it."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    noted = "import os, threading, time\nimporter = os.getpid()\nprint('imported', file=open('imports', 'a'))\n"
+    seed = "class default_generator: seed = staticmethod(lambda: None)\ndef set_num_threads(_): pass\n"
+    cuda = "class cuda: _is_in_bad_fork = staticmethod(lambda: False)\n"
+    Path("torch.py").write_text(noted + seed + cuda + module + "\n")
     app.write_text(app.read_text().replace("import hydra\n", "import hydra\nimport torch\n", 1))
     app.write_text(app.read_text().replace("    trial = current_trial()\n", "    trial = current_trial(); torch\n", 1))
-    done = sweep(*SEARCH)
-    assert done.returncode == 1
-    assert "error: a module of the program starts CUDA when it is imported" in done.stderr
+    done = sweep("x=range(0,4)", *options)
+    assert done.returncode == 0, done.stderr
+    assert len(Path("imports").read_text().split()) == times
+
+
+def test_trials_without_a_seed_draw_different_numbers(sweep, app):
+    app.write_text(app.read_text().replace("import hydra\n", "import random, hydra, numpy.random, torch\n", 1))
+    drawn = "[random.random(), numpy.random.rand(), torch.rand(1).item()]"
+    app.write_text(app.read_text().replace("return cfg.x ** 2 + cfg.y", f"Path(str(cfg.x)).write_text(str({drawn}))"))
+    sweep("x=1,2,3", "hydra.sweeper.max_failure_rate=1")
+    for numbers in zip(*(json.loads(Path(str(x)).read_text()) for x in (1, 2, 3)), strict=True):
+        assert len(set(numbers)) == 3
 
 
 def test_trials_in_one_process_have_one_handler_each(sweep):

@@ -55,11 +55,12 @@ def log_of(folder: Path) -> str:
 
 def test_workers_are_jobs_which_go_on_without_the_command_that_submitted_them(nodes, app, launch):
     options = [*SEARCH, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=12", "sleep=0.5", "hydra.sweeper.workers=2"]
-    command = launch(str(app), "-m", *options, *LAUNCHER)
+    command = launch(str(app), "-m", *options, *LAUNCHER, "hydra.launcher.gpus_per_node=1")
     wait_until(lambda: jobs(nodes, "%T") == ["RUNNING", "RUNNING"], 60)
     (script,) = Path("s").glob(".submitit/*/*_submission.sh")
     written = script.read_text().splitlines()
-    for line in ("array=0-1%2", "partition=main", "time=600", "signal=USR2@120", "nodes=1", "ntasks-per-node=1"):
+    asked = ["array=0-1%2", "partition=main", "time=600", "signal=USR2@120", "nodes=1", "ntasks-per-node=1"]
+    for line in (*asked, "gpus-per-node=1"):
         assert f"#SBATCH --{line}" in written
     command.kill()
     wait_until(lambda: len(told(Path("s"))) == 12, 90)
@@ -69,6 +70,7 @@ def test_workers_are_jobs_which_go_on_without_the_command_that_submitted_them(no
     owners = {trial.user_attrs["supervisor"]["id"] for trial in study().trials}
     assert len(owners) == 2, log_of(Path("s"))
     assert len({row["x"] for row in rows()}) == 12
+    assert set(Path("gpus").read_text().split()) == {"0"}, "each job sees the only one of its node"
 
 
 def test_a_job_that_is_preempted_goes_on_from_its_checkpoint_as_one_curve(nodes, launch, own_folder):
