@@ -131,7 +131,7 @@ def _hold(locks: dict[str, int | None], gpus: Sequence[Gpu], wanted: int | None,
                     f"searches hold all GPUs here: {', '.join(held)}.\nWait for them, say which one to share with "
                     "CUDA_VISIBLE_DEVICES=0, or use none with trainer=cpu or CUDA_VISIBLE_DEVICES="
                 )
-            locks |= {gpu.name: _share(folder, gpu) for gpu in gpus}
+            locks |= {gpu.name: _share(folder, gpu) for gpu in gpus[:wanted]}
             return Gpus(tuple(locks), shared=True)
     except OSError as error:  # a disk without locks
         log.warning("other searches may get the same GPUs: %s", error)

@@ -77,6 +77,8 @@ def test_gpus_that_others_hold_are_shared_only_where_somebody_said_so(monkeypatc
             pass
         with hold(None, insist=False) as second:
             assert (second.names, second.shared) == (("0", "1"), True)
+        with hold(1, insist=False) as one:
+            assert (one.names, one.shared) == (("0",), True)
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
         with hold(None) as third:
             assert (third.names, third.shared) == (("1",), True)
