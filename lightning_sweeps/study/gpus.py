@@ -129,7 +129,7 @@ def _hold(locks: dict[str, int | None], gpus: Sequence[Gpu], wanted: int | None,
             if alone:
                 raise ConfigError(
                     f"searches hold all GPUs here: {', '.join(held)}.\nWait for them, say which one to share with "
-                    "CUDA_VISIBLE_DEVICES=0, or use none with trainer=cpu or CUDA_VISIBLE_DEVICES="
+                    "CUDA_VISIBLE_DEVICES=0, or use none with trainer.accelerator=cpu"
                 )
             locks |= {gpu.name: _share(folder, gpu) for gpu in gpus[:wanted]}
             return Gpus(tuple(locks), shared=True)
