@@ -39,7 +39,7 @@ class StudySweeper(Sweeper):
             sys.exit(f"error: {masked(str(error))}")
 
     def _search(self, arguments: list[str]) -> Any:
-        from lightning_sweeps.study.gpus import Gpus, hold
+        from lightning_sweeps.study.gpus import hold_for
         from lightning_sweeps.study.server import open_server
         from lightning_sweeps.study.slots import Asked, Slot, Slots, divide
 
@@ -57,10 +57,7 @@ class StudySweeper(Sweeper):
         with ExitStack() as stack:
             slots, server = Slots([Slot()]), None
             if in_processes:
-                accelerator, gpus = OmegaConf.select(self.master_config, "trainer.accelerator"), Gpus()
-                if accelerator != "cpu":
-                    multiple, insist = asked.gpus_of_a_slot, accelerator is not None
-                    gpus = stack.enter_context(hold(asked.gpus, multiple, insist=insist))
+                gpus = stack.enter_context(hold_for(self.master_config, asked.gpus, asked.gpus_of_a_slot))
                 slots = divide(asked, gpus)
                 preload = bool(self.options["preload"])
                 server = stack.enter_context(open_server(self.task_function, slots.cores, preload=preload))

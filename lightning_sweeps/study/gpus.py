@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.errors import ConfigError
 
@@ -87,6 +89,12 @@ def _uuid(name: str, listed: list[list[Gpu]]) -> str | None:
     return None if name.isdigit() else name
 
 
+def hold_for(config: DictConfig, wanted: int | None, multiple: int = 1) -> AbstractContextManager[Gpus]:
+    """Hold what the trials of a search may use: no GPU where their config says so. See ``hold``."""
+    accelerator = OmegaConf.select(config, "trainer.accelerator")
+    return nullcontext(Gpus()) if accelerator == "cpu" else hold(wanted, multiple, insist=accelerator is not None)
+
+
 @contextmanager
 def hold(wanted: int | None, multiple: int = 1, *, insist: bool = True) -> Iterator[Gpus]:
     """Hold up to so many of the visible GPUs, or all, which no other search of this user gets meanwhile.
@@ -158,10 +166,10 @@ def _lock(folder: Path, gpu: Gpu) -> tuple[int | None, str | None]:
     if gpu.uuid is None:
         return None, None
     descriptor = _open(_file(folder, gpu))
-    holder = _try(descriptor, fcntl.LOCK_EX)
+    holder = _lock_or_holder(descriptor)
     if holder is None:
         sharing = _open(_file(folder, gpu, ".shared"))
-        holder = _try(sharing, fcntl.LOCK_EX)
+        holder = _lock_or_holder(sharing)
         os.close(sharing)
     if holder is not None:
         os.close(descriptor)
@@ -193,10 +201,10 @@ def _close(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
-def _try(descriptor: int, how: int) -> str | None:
+def _lock_or_holder(descriptor: int) -> str | None:
     """Lock a file, or say who has."""
     try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return os.pread(descriptor, 20, 0).decode() or "?"
     return None

@@ -80,9 +80,8 @@ def search(
     url = storage_url(options["storage"])
     hide_passwords(config)
     plan = _plan(options, hydra_context, config, arguments)
-    if options["workers"] is not None:
-        check_launcher(config, int(options["workers"]))
     join, workers = bool(options["join"]), options["workers"]
+    gpus = check_launcher(config, int(workers)) if workers is not None else ()
     name = options["study_name"] or str(config.hydra.job.name)
 
     def open_in(storage: BaseStorage) -> optuna.Study:
@@ -104,7 +103,7 @@ def search(
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
         if workers is not None:
             log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
-            worker = Worker(supervise, options, hydra_context, task_function, config, arguments)
+            worker = Worker(supervise, options, hydra_context, task_function, config, arguments, gpus)
             fixed = plan.space.overrides({})
             be_patient(study._storage, float(options["grace_period"]))  # noqa: SLF001 (it is asked again hours later)
             ended: Supervisor | _Ended = _wait_for_workers(

@@ -119,7 +119,7 @@ def divide(asked: Asked, gpus: Gpus) -> Slots:
     if places and count > len(places):
         raise ConfigError(
             f"hydra.sweeper.n_jobs={count}: the GPUs here are enough for {len(places)} trials at once{taken}.\n"
-            f"Put several on one with hydra.sweeper.trials_per_device=N, or use none with trainer=cpu"
+            "Put several on one with hydra.sweeper.trials_per_device=N, or use none with trainer.accelerator=cpu"
         )
     cores = sorted(os.sched_getaffinity(0))
     share = max(1, len(cores) // count)

@@ -19,7 +19,7 @@ from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords, masked
-from lightning_sweeps.study.gpus import hold, show_gpus
+from lightning_sweeps.study.gpus import hold_for, show_gpus
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
 
@@ -35,6 +35,7 @@ class Worker:
         task_function: Any,
         config: DictConfig,
         arguments: Sequence[str],
+        gpus: Sequence[str],
     ) -> None:
         storage = options["storage"]
         alone = {name: _alone(option) for name, option in options.items()}
@@ -46,7 +47,7 @@ class Worker:
         self.arguments = list(arguments)
         self.program = shlex.join(program())
         self.share = 1  # of this machine, where all workers run on it
-        self.gpus: Sequence[str] = ()  # of which each gets its share
+        self.gpus = gpus  # of which each gets its share
         self.url: str | None = None
 
     def __call__(self, config: DictConfig) -> None:
@@ -84,8 +85,11 @@ def storage_url(given: Any) -> str | None:
     return url
 
 
-def check_launcher(config: DictConfig, count: int) -> None:
+def check_launcher(config: DictConfig, count: int) -> Sequence[str]:
     """Find out whether so many supervisors can be launched.
+
+    Returns:
+        The GPUs of this machine that they are to divide, which no search holds; they take them a moment later.
 
     Raises:
         ConfigError: they cannot.
@@ -97,21 +101,16 @@ def check_launcher(config: DictConfig, count: int) -> None:
             f"hydra.sweeper.workers={count}: say who starts them, hydra/launcher=joblib, ray, submitit_slurm or "
             "submitit_local.\nFor trials at once on this machine use hydra.sweeper.n_jobs"
         )
-    gpus = len(_gpus_of_joblib(config)) if _launcher(config) == "joblib" else 0
-    if 0 < gpus < count:
-        raise ConfigError(
-            f"hydra.sweeper.workers={count}: joblib's share this machine, and its GPUs are enough for {gpus} of them.\n"
-            "For several trials on a GPU use hydra.sweeper.trials_per_device"
-        )
-
-
-def _gpus_of_joblib(config: DictConfig) -> Sequence[str]:
-    """Those that no search holds; the workers take them a moment later."""
-    accelerator = OmegaConf.select(config, "trainer.accelerator")
-    if accelerator == "cpu":
+    if _launcher(config) != "joblib":
         return ()
-    with hold(None, insist=accelerator is not None) as gpus:
-        return gpus.names
+    with hold_for(config, None) as gpus:
+        names = gpus.names
+    if 0 < len(names) < count:
+        raise ConfigError(
+            f"hydra.sweeper.workers={count}: joblib's share this machine, and its GPUs are enough for "
+            f"{len(names)} of them.\nFor several trials on a GPU use hydra.sweeper.trials_per_device"
+        )
+    return names
 
 
 def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> int | None:
@@ -129,7 +128,7 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
     """
     name = _launcher(worker.config)
     if name == "joblib":
-        worker.share, worker.gpus = count, _gpus_of_joblib(worker.config)
+        worker.share = count
     if name.startswith("ray"):  # its workers do not have this environment, and it keeps jobs in memory
         worker.url = url
     launcher = Plugins.instance().instantiate_launcher(
@@ -153,8 +152,8 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
         raise
     except Exception as error:  # each engine has errors of its own
         raise LauncherError(
-            f"hydra/launcher={name}: {_first_and_last_line(error)}.\nNothing is lost, and workers that run go on; "
-            f"add others with: python -m lightning_sweeps.join {from_here(folder)}"
+            f"hydra/launcher={name}: {_first_and_last_line(error)}.\nNothing is lost, and workers that still run go "
+            f"on; add others with: python -m lightning_sweeps.join {from_here(folder)}"
         ) from error
     return stopped[0] if stopped else None
 
