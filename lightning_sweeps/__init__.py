@@ -31,8 +31,8 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
             so it may add options, replace them, and have a ``config.yaml`` of its own.
         trust: packages whose code a config may name in ``_target_``.
     """
-    if getattr(current_process(), "_inheriting", False):
-        return  # a trial's process reads the script that started the search, for its definitions
+    if getattr(current_process(), "_inheriting", False) or sys.modules["__main__"].__name__ == "__mp_main__":
+        return  # a process of a trial imports the script that started the search, for its definitions
     # Until the run has its parts there is nothing to save, and some library's import swallows a KeyboardInterrupt.
     # (Ignored is what a shell sets for a job in the background; that stays.)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

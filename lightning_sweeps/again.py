@@ -1,5 +1,6 @@
 """Commands that a person can copy: how to start this run again."""
 
+import json
 import os
 import shlex
 import sys
@@ -7,11 +8,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF
 from lightning_sweeps.overrides import override_value, replaced
 
+GO_ON = "LIGHTNING_SWEEPS_GO_ON"  # a search's folder, and the overrides that were typed to go on with it
+ONE_RUN = "LIGHTNING_SWEEPS_ONE_RUN"  # the command is to run once, with the overrides of its command line
 PROGRAM = "LIGHTNING_SWEEPS_PROGRAM"  # what was typed, where a cluster's own program is the one that runs
 
 
@@ -32,15 +36,45 @@ def command_to_go_on(config: DictConfig, folder: Path) -> str:
     return command_again(typed(config.hydra), multirun=True, **{"hydra.sweep.dir": from_here(folder)})
 
 
+def note_what_to_go_on_with(folder: Path, changed: Sequence[str]) -> None:
+    """For the program that this process becomes."""
+    os.environ[GO_ON] = json.dumps([str(folder), *changed])
+
+
+def go_on_with_what_was_noted(config: DictConfig) -> None:
+    """Take the folder from there where the program has given Hydra other overrides than those of its command line.
+
+    Raises:
+        ConfigError: further overrides were typed, which the program does not take.
+    """
+    if os.environ.pop(ONE_RUN, None):
+        raise ConfigError(
+            f"{shlex.join(program())} takes no overrides from its command line, so it cannot run a single trial again"
+        )
+    folder, *changed = json.loads(os.environ.pop(GO_ON, "[null]"))
+    given = typed(config.hydra)
+    if folder is None or f"hydra.sweep.dir='{folder}'" in given:
+        return
+    ignored = [override for override in changed if override not in given]
+    if ignored:
+        raise ConfigError(
+            f"{shlex.join(program())} takes no overrides from its command line.\nWrite into it: {', '.join(ignored)}"
+        )
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.sweep.dir = folder
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
+
+
 def typed(hydra: DictConfig) -> list[str]:
     """The overrides as they were typed, without the ``-m``."""
     lines: Any = OmegaConf.to_container(hydra.overrides, resolve=False)  # they may hold ${...}
     return [line for line in [*lines["hydra"], *lines["task"]] if not line.startswith("hydra.mode=")]
 
 
-def main_folder(hydra: DictConfig) -> Path:
-    """The folder of configs that a command was started with."""
-    return Path(str(next(source.path for source in hydra.runtime.config_sources if source.provider == "main")))
+def main_folder(hydra: DictConfig) -> Path | None:
+    """The folder of configs that a command was started with; None for a program whose config is in its code."""
+    sources = (source.path for source in hydra.runtime.config_sources if source.provider == "main" and source.path)
+    return next((Path(str(path)) for path in sources), None)
 
 
 def program() -> list[str]:

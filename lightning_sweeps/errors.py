@@ -56,3 +56,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` for the nearest of the known names, or the empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+class GuardMissingError(BaseException):
+    """The program begins its search again when it is only imported. Not an ``Exception``, which Hydra would print."""
+
+    def __str__(self) -> str:
+        return "A script must call its main function below: if __name__ == '__main__':"

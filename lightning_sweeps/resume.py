@@ -35,16 +35,16 @@ def start_again(usage: str, *more: str) -> None:
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     if main_folder(saved) != CONF:
-        _start_another(folder, overrides)
+        _start_another(folder, overrides, changed)
     from lightning_sweeps import main as start
 
     sys.argv = [sys.argv[0], *overrides]
     start()
 
 
-def _start_another(folder: Path, overrides: list[str]) -> None:
-    """Become the program whose search it is."""
-    from lightning_sweeps.again import start_of
+def _start_another(folder: Path, overrides: list[str], changed: list[str]) -> None:
+    """Become the program whose search it is. One that takes no overrides from its command line finds them noted."""
+    from lightning_sweeps.again import note_what_to_go_on_with, start_of
     from lightning_sweeps.study.provenance import read_starts
 
     starts = read_starts(folder)
@@ -54,6 +54,7 @@ def _start_another(folder: Path, overrides: list[str]) -> None:
             f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
         )
     program = start_of(starts[-1]["program"])
+    note_what_to_go_on_with(folder, changed)
     os.execvp(program[0], [*program, *overrides])  # noqa: S606
 
 

@@ -1,16 +1,19 @@
 """The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
 
+import gc
 import logging
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_sweeps.errors import ConfigError, SweepsError
+from lightning_sweeps.again import go_on_with_what_was_noted
+from lightning_sweeps.errors import ConfigError, GuardMissingError, SweepsError
 from lightning_sweeps.passwords import masked
 from lightning_sweeps.study import config as configs
 
@@ -31,16 +34,18 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; leaves with ``sys.exit`` where the search failed or was interrupted."""
+        gc.freeze()  # what the program has made is not looked through again and again while the search makes its own
         try:
             return self._search(arguments)
         except SweepsError as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":  # also where this package's own ``main`` explains errors
                 raise
             sys.exit(f"error: {masked(str(error))}")
+        finally:
+            gc.unfreeze()
 
     def _search(self, arguments: list[str]) -> Any:
         from lightning_sweeps.study.gpus import hold_for
-        from lightning_sweeps.study.server import open_server
         from lightning_sweeps.study.slots import Asked, Slot, Slots, divide
 
         if os.environ.get("LOCAL_RANK", "0") != "0":
@@ -48,6 +53,9 @@ class StudySweeper(Sweeper):
                 f"LOCAL_RANK={os.environ['LOCAL_RANK']}: a distributed run started the search again.\n"
                 "Import lightning at the top of the program, so that a trial's processes can be started for it"
             )
+        if sys.modules["__main__"].__name__ == "__mp_main__":  # it is being imported for trials
+            raise GuardMissingError
+        go_on_with_what_was_noted(self.master_config)
         isolation = self.options["isolation"]
         if isolation not in ("process", "none"):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
@@ -55,12 +63,11 @@ class StudySweeper(Sweeper):
         asked = Asked(**sizes, devices=OmegaConf.select(self.master_config, "trainer.devices"))
         in_processes = isolation == "process" and self.options["workers"] is None
         with ExitStack() as stack:
-            slots, server = Slots([Slot()]), None
+            slots, servers = Slots([Slot()]), None
             if in_processes:
+                servers = stack.enter_context(self._open_servers())
                 gpus = stack.enter_context(hold_for(self.master_config, asked.gpus, asked.gpus_of_a_slot))
                 slots = divide(asked, gpus)
-                preload = bool(self.options["preload"])
-                server = stack.enter_context(open_server(self.task_function, slots.cores, preload=preload))
             from lightning_sweeps.study.search import search
 
             return search(
@@ -70,10 +77,25 @@ class StudySweeper(Sweeper):
                 self.master_config,
                 arguments,
                 slots,
-                server,
+                servers,
                 _report if self.options["report"] else lambda _: None,
                 supervise,
             )
+
+    @contextmanager
+    def _open_servers(self) -> Iterator[Any]:
+        """What trials' processes are started from, before this process opens anything that is not for them."""
+        from lightning_sweeps.study.program import this_program
+        from lightning_sweeps.study.servers import Servers
+
+        program = this_program(self.hydra_context, self.task_function, self.master_config)
+        servers = Servers(program, str(self.options["start_method"]), preload=bool(self.options["preload"]))
+        server = servers.open()
+        try:
+            yield servers, server
+        finally:
+            server.close()
+            servers.close()
 
 
 def supervise(

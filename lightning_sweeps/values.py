@@ -47,10 +47,12 @@ def _read(file: Path, _changed: int) -> Mapping[str, Any]:
     return loaded or {}
 
 
-def read_examples(folders: Sequence[Path]) -> None:
-    """Read all config files now, so that the processes forked from this one need not."""
-    for options in find_groups(folders).values():
-        for file in options.values():
+def read_examples(choices: Mapping[str, Any], folders: Sequence[Path]) -> None:
+    """Read these choices' config files now, so that the processes forked from this one need not."""
+    groups = find_groups(folders)
+    for group, option in choices.items():
+        file = groups.get(group, {}).get(str(option))
+        if file is not None:
             _plain(file)
     for folder in folders:
         _plain(folder / "config.yaml")

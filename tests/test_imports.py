@@ -20,6 +20,7 @@ LAYERS = [
     {"report"},
     {"study"},
     {"warm"},
+    {"warm_fit"},
     {"train"},
     {"summary"},
     {"hyperparameters"},

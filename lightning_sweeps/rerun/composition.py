@@ -18,9 +18,9 @@ from lightning_sweeps.overrides import quoted
 
 @dataclass(frozen=True)
 class Primary:
-    """The config that a program starts from: the folder of its config files, and the name of the first."""
+    """The config that a program starts from: the folder of its config files, if any, and the name of the first."""
 
-    folder: Path
+    folder: Path | None
     name: str
 
 
@@ -97,6 +97,8 @@ def _require_same(text: str, saved: Mapping[str, Any], primary: Primary, name: s
 
 def _compose(primary: Primary, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The config and the choices of its groups."""
+    if primary.folder is None:
+        raise ConfigError("its program has its config in its code, and no config files to compose from")
     if primary.folder != CONF:
         add_config_folder(CONF)
     GlobalHydra.instance().clear()

@@ -19,6 +19,8 @@ def write_experiment(recipe: Recipe, program: str, name: str) -> tuple[str, str]
     if not re.fullmatch(r"[\w-]+", name):
         raise ConfigError(f"--to-experiment {name}: a name has letters, digits, - and _")
     conf = recipe.primary.folder
+    if conf is None:
+        raise ConfigError("its program has its config in its code, and no config files to put an experiment beside")
     if "site-packages" in conf.parts:
         raise ConfigError(f"the configs lie in an installed package, {conf}; use a checkout, or an app of your own")
     file = conf / "experiment" / f"{name}.yaml"

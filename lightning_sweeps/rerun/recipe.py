@@ -40,7 +40,7 @@ class Recipe:
     def choices(self) -> Mapping[str, Any]:
         """Config group -> option; a list where several options were typed, which Hydra does not save."""
         hydra = self._saved("hydra") or {}
-        groups = find_groups([self.primary.folder, CONF])
+        groups = find_groups([folder for folder in (self.primary.folder, CONF) if folder is not None])
         parsed = OverridesParser.create().parse_overrides(self.overrides)
         typed = {one.key_or_group: one.value() for one in parsed if one.key_or_group in groups}
         several = {group: options for group, options in typed.items() if isinstance(options, list)}

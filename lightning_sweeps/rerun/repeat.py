@@ -13,7 +13,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 from yaml import YAMLError
 
-from lightning_sweeps.again import from_here, main_folder, start_of
+from lightning_sweeps.again import ONE_RUN, from_here, main_folder, start_of
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.groups import CONF
@@ -43,7 +43,7 @@ class Once:
     def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
         """Run in the folder, which is not there yet; what came out as a line, and the exit code."""
         overrides = replaced(recipe.overrides, [*_drift(recipe), *changed, f"hydra.run.dir={override_value(folder)}"])
-        code = _run([*self.program, *overrides], recipe)
+        code = _run([*self.program, *overrides], recipe, ONE_RUN)
         name = f"trial {recipe.number}"
         if not folder.is_dir():
             return f"{name}: not begun", code or 1
@@ -124,7 +124,7 @@ def program(saved: Saved) -> list[str]:
 def _drift(recipe: Recipe) -> list[str]:
     """Overrides for what has changed in the config files since the trial; says so."""
     config = recipe.config()
-    if config is None or not recipe.primary.folder.is_dir():
+    if config is None or recipe.primary.folder is None or not recipe.primary.folder.is_dir():
         return []
     try:
         changes = drift(config, recipe.primary, recipe.overrides)
@@ -139,9 +139,13 @@ def _drift(recipe: Recipe) -> list[str]:
     return changes
 
 
-def _run(command: Sequence[str], recipe: Recipe) -> int:
-    """Run a command with the trial's number of threads; Ctrl-C is the command's own, and ends this one after it."""
-    environment = dict(os.environ)
+def _run(command: Sequence[str], recipe: Recipe, *noted: str) -> int:
+    """Run a command with the trial's number of threads; Ctrl-C is the command's own, and ends this one after it.
+
+    Args:
+        noted: variables that the command finds in its environment.
+    """
+    environment = os.environ | dict.fromkeys(noted, "1")
     if threads := recipe.result().get("threads"):
         environment |= dict.fromkeys(THREADS, str(threads))  # another number may round a sum otherwise
     shown = ["python" if part == sys.executable else part for part in command]

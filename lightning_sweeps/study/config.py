@@ -122,6 +122,8 @@ class StudySweeper:
     workers: int | None = None  # supervisors for hydra/launcher to start; null: this command is the only one
     join: bool = False  # add a supervisor to the search that runs in hydra.sweep.dir
     preload: bool = True  # what the main function refers to is imported once for all trials, not by each
+    start_method: str = "${oc.env:LIGHTNING_SWEEPS_START_METHOD,auto}"  # of trials: auto, fork, forkserver or spawn
+    start_timeout: float | None = None  # seconds within which a trial must have begun; null: a fair time
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: float | None = None  # seconds of this start
     trial_timeout: float | None = None  # seconds of a trial

@@ -1,21 +1,20 @@
 """A trial on its way: composed, then running in a process, or in several where it is distributed."""
 
 import math
-import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import Trial
 
 from lightning_sweeps.study.outcome import Outcome
+from lightning_sweeps.study.process import Assignment
 from lightning_sweeps.study.slots import Slot
+from lightning_sweeps.study.trial_process import TrialProcess
 
 
 @dataclass
@@ -34,22 +33,18 @@ class Job:
 class Rank:
     """One process of a trial: the first, or another of a distributed one."""
 
-    process: BaseProcess
+    process: TrialProcess
     connection: Connection
+    assignment: Assignment
+    ready: bool = False  # and has its assignment
     outcome: Outcome | None = None
     ended: bool = False
     died: bool = False  # without an outcome, and not killed by us
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, and SIGKILL to what it started as well."""
-        pid = self.process.pid
-        if pid is None or self.ended:
-            return
-        if number == signal.SIGKILL:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, number)
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+        """Send a signal; SIGKILL goes to what it started as well. A process that is not ready can only be killed."""
+        if not self.ended:
+            self.process.signal(number if self.ready else signal.SIGKILL)
 
 
 @dataclass
@@ -62,12 +57,14 @@ class Running:
     place: Slot
     ranks: list[Rank]
     started: float = field(default_factory=time.monotonic)
+    begun: bool = False  # the task function has been called
+    begin_by: float = math.inf  # on the monotonic clock
     step: int | None = None  # of the last report
     value: float | None = None
     told: bool = False
     deadline: float = math.inf  # for its outcome, on the monotonic clock; then it is killed
     leave_by: float = math.inf  # for its processes, after an outcome or a death
-    timed_out: bool = False
+    failure: str = ""  # of its own, for which it was killed
     killed: bool = False
     answers: dict[int, bool] = field(default_factory=dict)  # whether to prune, by step; kept for the other ranks
     asking: list[tuple[Rank, int]] = field(default_factory=list)  # ranks that wait for the first one's report
@@ -96,8 +93,3 @@ class Running:
         self.killed = True
         for rank in self.ranks:
             rank.signal(signal.SIGKILL)
-
-    def join(self) -> None:
-        """Wait until its processes have gone."""
-        for rank in self.ranks:
-            rank.process.join()

@@ -74,9 +74,12 @@ class SupervisorLock:
 
 
 def hold_trials_lock(supervisor: Path) -> int:
-    """Hold the lock that a supervisor's trials share until they end."""
+    """Hold the lock that a supervisor's trials share until they end.
+
+    It is one that belongs to this process alone: what a trial forks, and leaves behind, does not hold it.
+    """
     descriptor = os.open(_of_trials(supervisor), os.O_RDWR | os.O_CREAT, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    fcntl.lockf(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 
@@ -91,7 +94,7 @@ def wait_until_gone(supervisor: Path) -> bool | None:
         return False
     if _of_trials(supervisor).is_file():
         descriptor = os.open(_of_trials(supervisor), os.O_RDWR)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
         os.close(descriptor)
     return True
 

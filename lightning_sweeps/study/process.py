@@ -2,27 +2,35 @@
 
 import errno
 import faulthandler
-import gc
+import functools
+import multiprocessing
 import os
+import pickle
 import re
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from multiprocessing import process as mp_process
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.study.gpus import show_gpus
+from lightning_sweeps.study.lock import hold_trials_lock
 from lightning_sweeps.study.outcome import Outcome, judge
-from lightning_sweeps.study.ranks import divide_threads, forget_ranks, join_as_rank, start_ranks_by
+from lightning_sweeps.study.program import Program
+from lightning_sweeps.study.ranks import forget_ranks, join_as_rank, start_ranks_by
 from lightning_sweeps.study.signals import TIME_IS_UP
 from lightning_sweeps.study.slots import Slot
+from lightning_sweeps.study.threads import limit_threads
+from lightning_sweeps.study.uncomposed import Uncomposed
+
+READY = "ready"  # a process has all that it needs, and waits for a trial
+BEGUN = "begun"  # it is calling the task function
 
 
 class ReportingTrial(trials.Trial):
@@ -93,58 +101,82 @@ def _is_full_disk(error: BaseException | None) -> bool:
     return False
 
 
-def serve(connection: Connection, shared: bytes, supervisor: str, objectives: int) -> None:
-    """The main function of a trial's process: sets itself up, waits for its job and does it."""
-    gc.freeze()  # what the server imported is shared with it as long as nobody touches it
-    gc.enable()
-    import cloudpickle
+@dataclass(frozen=True)
+class Assignment:
+    """What the supervisor gives to a process that is ready.
 
-    from lightning_sweeps.study.lock import hold_trials_lock
+    Args:
+        packed: pickled: the trial's number and parameters, whether it is run again, and its config or a ``Uncomposed``.
+        folder: the trial's own.
+        place: what it may use.
+        rank: the environment of another process of a distributed trial; None for the first.
+        lock: the supervisor's lock file.
+        objectives: how many numbers the task function returns.
+    """
 
-    _seed_anew()
-    os.setsid()  # the terminal's Ctrl-C is the supervisor's
+    packed: bytes
+    folder: Path
+    place: Slot
+    rank: dict[str, str] | None
+    lock: Path
+    objectives: int
+
+
+def run_one(connection: Connection, program: Program) -> None:
+    """What a trial's process does once it has all of the program: waits for its trial and runs it."""
     _hear_signals()
-    threading.Thread(target=_die_with_supervisor, daemon=True).start()
-    hydra_context, task_function, singletons = cloudpickle.loads(shared)
-    _set_singletons(singletons)
+    multiprocessing.set_start_method(program.start_method, force=True)
+    connection.send(READY)
     try:
-        job, folder, slot, rank = connection.recv()
+        given: Assignment = connection.recv()
     except (EOFError, KeyboardInterrupt):
         return
     try:
-        _take(slot)
-        _redirect_output(Path(folder))
-        hold_trials_lock(Path(supervisor))
+        _take(given.place)
+        _redirect_output(given.folder)
+        hold_trials_lock(given.lock)
     except OSError as error:
         connection.send(_failed(error))
         return
-    number, params, restarted, config = cloudpickle.loads(job)
-    if rank is None:
+    try:
+        number, params, restarted, config = pickle.loads(given.packed)  # noqa: S301 (the supervisor's)
+        if isinstance(config, Uncomposed):
+            config = config.compose(program)
+    except Exception as error:  # noqa: BLE001 (whatever a config's classes raise)
+        connection.send(_failed(error))
+        return
+    if given.rank is None:
         forget_ranks()
-        divide_threads(slot.threads, 1)
-        start_ranks_by(connection.send, slot.threads)
+        limit_threads(given.place.threads)
+        start_ranks_by(connection.send, given.place.threads)
     else:
-        join_as_rank(rank, config)
-        divide_threads(slot.threads, int(rank["WORLD_SIZE"]))
+        join_as_rank(given.rank, config)
+        limit_threads(given.place.threads // int(given.rank["WORLD_SIZE"]))
 
     def exchange(value: float, step: int) -> bool:
         connection.send((value, step))
         return bool(connection.recv())
 
+    @functools.wraps(program.task_function)
+    def task(config: Any) -> Any:
+        connection.send(BEGUN)
+        return program.task_function(config)
+
     trial = ReportingTrial(number, params, restarted, exchange)
-    outcome = run_trial(trial, hydra_context, task_function, config, objectives)
-    with suppress(OSError):
+    outcome = run_trial(trial, program.hydra_context, task, config, given.objectives)
+    with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
     connection.send(outcome)
 
 
-def _seed_anew() -> None:
-    """Trials without a seed would all draw what the server would have drawn next; Python's own generator sees to it."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].default_generator.seed()
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
+def fail(connection: Connection, error: BaseException) -> None:
+    """What a trial's process does instead where the program cannot be imported."""
+    with suppress(OSError, EOFError, KeyboardInterrupt):
+        connection.send(READY)
+        given: Assignment = connection.recv()
+        _redirect_output(given.folder)
+        connection.send(_failed(error))
 
 
 def _hear_signals() -> None:
@@ -167,29 +199,18 @@ def _take(slot: Slot) -> None:
 
 
 def _redirect_output(folder: Path) -> None:
-    """What the trial prints goes into its folder."""
+    """What the trial prints goes into its folder, also what was to go to the program's own streams."""
     folder.mkdir(parents=True, exist_ok=True)
     output = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(output, descriptor)
+        stream = getattr(sys, name)
+        try:
+            same = stream.fileno() == descriptor
+            stream.reconfigure(line_buffering=True)
+        except (AttributeError, OSError, ValueError):  # a notebook's, or a test's
+            same = False
+        if not same:
+            setattr(sys, name, open(descriptor, "w", buffering=1, closefd=False))  # noqa: SIM115
+    os.close(output)
     faulthandler.enable()
-
-
-def _set_singletons(state: Any) -> None:
-    """Hydra's state of the supervisor, without looking for all plugins again."""
-    from hydra.core.plugins import Plugins
-    from hydra.core.singleton import Singleton
-    from omegaconf.basecontainer import BaseContainer
-
-    everything: Any = {Plugins: Plugins.instance(), **state["instances"]}
-    Singleton._instances = everything  # noqa: SLF001
-    BaseContainer._resolvers = state["omegaconf_resolvers"]  # noqa: SLF001
-
-
-def _die_with_supervisor() -> None:
-    parent = mp_process.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.killpg(0, signal.SIGKILL)

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import open_dict, read_write
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.study.threads import limit_threads
 
 LAUNCHERS = [
     f"{package}.launchers.subprocess_script"
@@ -37,14 +38,15 @@ def forget_ranks() -> None:
         os.environ.pop(name, None)
     if "SLURM_NTASKS" in os.environ:  # its tasks are supervisors; this name is Lightning's sign to leave Slurm alone
         os.environ["SLURM_JOB_NAME"] = "interactive"
-    _ignore_srun()
+        _ignore_srun()
 
 
 def join_as_rank(environment: Mapping[str, str], config: Any) -> None:
     """Become another process of a distributed trial; the first one writes the config and the log."""
     os.environ.clear()
     os.environ.update(environment)
-    _ignore_srun()
+    if "SLURM_NTASKS" in os.environ:
+        _ignore_srun()
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.output_subdir = None
         config.hydra.job.name = f"{config.hydra.job.name}.rank{environment['LOCAL_RANK']}"
@@ -71,17 +73,11 @@ def start_ranks_by(send: Callable[[Launch], None], cores: int) -> None:
         send(Launch([{**os.environ, **common, "LOCAL_RANK": str(rank)} for rank in range(1, count)]))
         os.environ.update(common, LOCAL_RANK="0")
         launcher.cluster_environment._main_port = port  # noqa: SLF001 (it may have chosen one already)
-        divide_threads(cores, count)
+        limit_threads(cores // count)
 
     for name in LAUNCHERS:
         if name in sys.modules:
             sys.modules[name]._SubprocessScriptLauncher._call_children_scripts = launch  # noqa: SLF001
-
-
-def divide_threads(cores: int, processes: int) -> None:
-    """Give each process its part of the slot's cores."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(max(1, cores // processes))
 
 
 _reservations: list[socket.socket] = []

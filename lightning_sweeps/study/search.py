@@ -39,6 +39,7 @@ from lightning_sweeps.study.ranks import Launch, start_ranks_by
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
 from lightning_sweeps.study.saved import Saved
+from lightning_sweeps.study.servers import Server, Servers
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
 from lightning_sweeps.study.storage import be_patient, file_of, open_journal, open_study, open_url
@@ -58,14 +59,14 @@ def search(
     config: DictConfig,
     arguments: Sequence[str],
     slots: Slots,
-    server: Any,
+    servers: tuple[Servers, Server] | None,
     report: Callable[[Saved], None],
     supervise: Callable[..., object],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
     Args:
-        server: the multiprocessing context of the trials' processes; None where they run in this one.
+        servers: of the trials' processes, and the first of them, opened; None where trials run in this process.
         report: called when the search has ended, before the summary.
         supervise: what a worker on another machine calls, with the first five of these and ``join`` among the options.
 
@@ -117,7 +118,7 @@ def search(
 
             owner = Owner(study, folder, float(options["grace_period"]), slots.count)
             stack.callback(owner.close)
-            ended = _supervise(plan, owner, folder, hydra_context, task_function, config, slots, server, after)
+            ended = _supervise(plan, owner, folder, hydra_context, task_function, config, slots, servers, after)
         results.finish()
         checkpoints.tidy()
         if join and not (lock.is_last() and ended.stopped_by is None):
@@ -139,6 +140,7 @@ class _Plan:
     why: str
     budget: Budget
     compose: Composer
+    start_timeout: float | None
 
 
 def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, arguments: Sequence[str]) -> _Plan:
@@ -149,13 +151,17 @@ def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, ar
     sampler, n_trials, why = _sampler(options, space)
     kept_count(options["keep_checkpoints"], len(directions))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
-    if not float(options["grace_period"]) > 0:
-        raise ConfigError(
-            f"hydra.sweeper.grace_period={options['grace_period']}: it is a number of seconds, more than 0"
-        )
+    _seconds("grace_period", options)
     compose = Composer(space, hydra_context, config, options["custom_search_space"])
     compose.check()
-    return _Plan(space, directions, pruner, sampler, why, budget, compose)
+    return _Plan(space, directions, pruner, sampler, why, budget, compose, _seconds("start_timeout", options))
+
+
+def _seconds(name: str, options: Mapping[str, Any]) -> float | None:
+    value = options[name]
+    if value is not None and not float(value) > 0:
+        raise ConfigError(f"hydra.sweeper.{name}={value}: it is a number of seconds, more than 0")
+    return value if value is None else float(value)
 
 
 @dataclass
@@ -202,7 +208,7 @@ def _supervise(
     task_function: Any,
     config: DictConfig,
     slots: Slots,
-    server: Any,
+    servers: tuple[Servers, Server] | None,
     after: Callable[[Sequence[FrozenTrial]], None],
 ) -> Supervisor:
     """Run trials until a budget is used."""
@@ -212,8 +218,10 @@ def _supervise(
         from_here(folder), plan.why, plan.budget.n_trials, slots.count, slots.described(),
     )  # fmt: skip
     study, objectives, processes = owner.study, len(plan.directions), None
-    if server is not None:
-        processes = Processes(server, hydra_context, task_function, owner.lock.file, objectives, slots)
+    if servers is not None:
+        processes = Processes(*servers, owner.lock.file, objectives, slots, plan.start_timeout)
+        for said in servers[0].said:
+            log.info("%s", said)
     with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
         supervisor = Supervisor(
             study,

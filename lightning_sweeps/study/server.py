@@ -1,62 +1,110 @@
-"""The process that trials are forked from: it imports what they need once, while the search itself is being set up."""
+"""The process that trials' processes are started from, and what it and the supervisor tell each other.
 
-import multiprocessing
-import multiprocessing.forkserver
+Each message has a kind, the number of a process and a value, and may carry descriptors.
+"""
+
 import os
-import signal
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+import socket
+import struct
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from multiprocessing.connection import wait
+from typing import NoReturn
 
-import cloudpickle
-
-from lightning_sweeps.environment import environment
-from lightning_sweeps.study.signals import TIME_IS_UP
-
-TASK = "LIGHTNING_SWEEPS_TASK"  # names a file with the pickled task function, for study/preload.py
+MESSAGE = struct.Struct("=cii")
+SECONDS_BETWEEN_LOOKS = 0.05  # where the system cannot tell of a process by a descriptor
 
 
-@contextmanager
-def open_server(task_function: Callable[..., Any], cores: int, *, preload: bool) -> Iterator[Any]:
-    """A multiprocessing context whose processes come from the server; from fresh interpreters where there is no fork.
+class Told(Enum):
+    """The kinds of messages."""
+
+    START = b"S"  # to the server, with a trial's connection and lifeline
+    READY = b"R"  # trials can be started
+    UNFIT = b"U"  # they cannot be, from this process, and why
+    WRONG = b"W"  # nor from any other, and why
+    STARTED = b"P"  # a process, with its pid, and its descriptor where there is one
+    ENDED = b"E"  # a process, with its exit code
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process of a trial, started by this one."""
+
+    pid: int
+    reap: Callable[[], int]  # waits for it; its exit code
+
+
+def tell(
+    channel: socket.socket,
+    kind: Told,
+    text: str = "",
+    *,
+    number: int = 0,
+    value: int = 0,
+    descriptors: Sequence[int] = (),
+) -> None:
+    """Send a message, or one with a text behind it. Nobody may listen any more."""
+    content = text.encode()
+    with suppress(BrokenPipeError, ConnectionResetError):
+        socket.send_fds(channel, [MESSAGE.pack(kind.value, number, value or len(content))], list(descriptors))
+        channel.sendall(content)
+
+
+def hear(channel: socket.socket) -> tuple[Told, int, int, list[int]] | None:
+    """The next message; None where the other side has gone."""
+    try:
+        content, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 2)
+    except ConnectionResetError:
+        return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    if len(content) < MESSAGE.size:
+        return None
+    kind, number, value = MESSAGE.unpack(content)
+    return Told(kind), number, value, list(descriptors)
+
+
+def hear_text(channel: socket.socket, length: int) -> str:
+    """The text behind a message."""
+    return channel.recv(length, socket.MSG_WAITALL).decode(errors="replace")
+
+
+def serve(control: socket.socket, start: Callable[[int, int, Collection[int]], Child]) -> NoReturn:
+    """Start processes and tell how each ended, until the supervisor leaves.
 
     Args:
-        task_function: its attribute ``preload`` names modules that the server imports.
-        cores: for the threads of each process.
-        preload: the server imports also what the task function refers to.
+        start: given the descriptors of a trial's connection and lifeline, and those that are not for the trial.
     """
-    threads = {name: os.environ.get(name, str(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    # Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
-    threads["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "10000")
-    python_path = os.pathsep.join(entry for entry in sys.path if entry)
-    with tempfile.NamedTemporaryFile() as task, environment(**threads, PYTHONPATH=python_path):
-        task.write(cloudpickle.dumps(task_function))
-        task.flush()
-        if "forkserver" not in multiprocessing.get_all_start_methods():
-            yield multiprocessing.get_context("spawn")
-            return
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["lightning_sweeps.study.preload", *getattr(task_function, "preload", ())])
-        server: Any = multiprocessing.forkserver._forkserver  # noqa: SLF001
-        task_file = {TASK: task.name if preload else None}
-        with _ignored(signal.SIGTERM, *TIME_IS_UP), environment(**task_file):
-            server.ensure_running()
+    tell(control, Told.READY)
+    children: dict[int, tuple[int, Child]] = {}  # by a descriptor of the process, or minus its pid
+    while True:
+        watched: list[socket.socket | int] = [control, *(key for key in children if key > 0)]
+        ready = wait(watched, None if len(watched) > len(children) else SECONDS_BETWEEN_LOOKS)
+        for key in [key for key in children if key in ready or (key < 0 and _has_ended(-key))]:
+            number, child = children.pop(key)
+            tell(control, Told.ENDED, number=number, value=child.reap())
+            if key > 0:
+                os.close(key)
+        if control not in ready:
+            continue
+        message = hear(control)
+        if message is None:
+            os._exit(0)  # nothing of the program is to be done once more on the way out
+        _, number, _, descriptors = message
+        connection, lifeline = descriptors
+        child = start(connection, lifeline, [control.fileno(), *(key for key in children if key > 0)])
+        for descriptor in descriptors:
+            os.close(descriptor)
         try:
-            yield context
-        finally:  # not left to itself: it may still be importing
-            with suppress(ProcessLookupError, TypeError):
-                os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001
-            server._stop()  # noqa: SLF001
+            key = os.pidfd_open(child.pid)
+        except (AttributeError, OSError):
+            key = -child.pid
+        children[key] = number, child
+        tell(control, Told.STARTED, number=number, value=child.pid, descriptors=[key] if key > 0 else [])
 
 
-@contextmanager
-def _ignored(*numbers: int) -> Iterator[None]:
-    """What is started inside ignores these signals: a cluster gives them to all processes of a job."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _has_ended(pid: int) -> bool:
+    """Whether it waits to be reaped."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

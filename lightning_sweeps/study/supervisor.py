@@ -1,5 +1,6 @@
 """The loop that owns the slots of one machine: ask the study, start a process, wait, tell the study."""
 
+import logging
 import math
 import signal
 import socket
@@ -22,15 +23,16 @@ from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.notes import note_lost_seconds, note_result, note_seconds
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import Owner
-from lightning_sweeps.study.processes import Processes
+from lightning_sweeps.study.process import BEGUN, READY
+from lightning_sweeps.study.processes import UNKNOWN_EXIT, Processes
 from lightning_sweeps.study.ranks import Launch
 from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.storage import flush
 from lightning_sweeps.study.view import View
 
+log = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
-UNKNOWN_EXIT = 255  # the forkserver is gone and cannot say
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
 SECONDS_TO_FOLLOW = 5.0  # the processes of a distributed trial may take this long to fail with the first that did
 
@@ -90,15 +92,15 @@ class Supervisor:
                     self.view.draw(self.running, self.tally)
                     self._wait(wake)
             finally:
-                if self.processes is not None:
-                    self.processes.close()
                 if self._ready is not None:
                     with suppress(OSError, FolderError, StorageInternalError):
                         self.owner.release(self._ready.trial)
                 for slot in self.running:
                     slot.kill()
+                if self.processes is not None:
+                    self.processes.wait_until_gone([rank.process for slot in self.running for rank in slot.ranks])
+                    self.processes.close()
                 for slot in self.running:
-                    slot.join()
                     with suppress(OSError, FolderError, StorageInternalError):  # which may be why it ends
                         if not slot.told:
                             self.owner.release(slot.job.trial)
@@ -147,8 +149,8 @@ class Supervisor:
         flush(self.study)
         if self.processes is not None:
             running = self.processes.start(job, slot, self.owner.others_here(self.tally.trials))
-            if self.budget.trial_timeout is not None:
-                running.deadline = running.started + self.budget.trial_timeout
+            if self.processes.server.ready:
+                running.begin_by = running.started + self.processes.start_timeout
             self.running.append(running)
             if self.stopped_by is not None:  # by a signal that came while it was being started
                 running.stop()
@@ -174,31 +176,41 @@ class Supervisor:
 
     def _wait(self, wake: socket.socket) -> None:
         alive = [(slot, rank) for slot in self.running for rank in slot.alive()]
-        ready = wait(
-            [
-                wake,
-                *(rank.connection for _, rank in alive if rank.outcome is None),
-                *(rank.process.sentinel for _, rank in alive),
-            ],
-            self._seconds_to_wait(),
-        )
+        watched = self.processes.watched if self.processes is not None else []
+        speaking = [rank.connection for _, rank in alive if rank.outcome is None]
+        ready = wait([wake, *watched, *speaking], self._seconds_to_wait())
         if wake in ready:
             with suppress(BlockingIOError):
                 wake.recv(64)
+        if self.processes is not None and (problem := self.processes.heed(ready)) is not None:
+            self._go_another_way(problem)
         for slot, rank in alive:
-            if rank.connection in ready or rank.process.sentinel in ready:
+            if rank.connection in ready or rank.process.ended:
                 self._receive(slot, rank)
-            if rank.process.sentinel in ready:
+            if rank.process.ended:
                 self._leave(slot, rank)
             if slot.ended and slot in self.running:
                 self._end(slot)
         self._meet_deadlines()
 
+    def _go_another_way(self, problem: str) -> None:
+        """No more processes can be had as they were; what has not begun begins in another way."""
+        if self._stopping or self.processes is None:
+            return
+        log.warning("%s", self.processes.go_on(problem))
+        for slot in self.running:
+            slot.begin_by = math.inf
+            for rank in slot.alive():
+                if not rank.ready or not slot.begun:
+                    self.processes.start_again(rank)
+
     def _meet_deadlines(self) -> None:
         now = time.monotonic()
+        self._see_to_beginnings(now)
         for slot in self.running:
             if now >= slot.deadline:
-                slot.timed_out = slot.outcome is None
+                if slot.outcome is None:
+                    slot.failure = f"timed out after trial_timeout={self.budget.trial_timeout} s"
                 slot.deadline = math.inf
                 slot.kill()
             if now >= min(slot.leave_by, self._stop_deadline):
@@ -208,6 +220,24 @@ class Supervisor:
             self._look_around()
         if self._ended() and self.ending.startswith("timeout") and self.stopped_by is None:
             self._stop_running()
+
+    def _see_to_beginnings(self, now: float) -> None:
+        """An import that waits for ever, and a fork that hangs, are noticed, and another way is taken."""
+        if self.processes is None or self._stopping:
+            return
+        for slot in self.running:
+            if self.processes.server.ready and not slot.begun and not slot.failure:
+                slot.begin_by = min(slot.begin_by, now + self.processes.start_timeout)
+        late = [slot for slot in self.running if now >= slot.begin_by]
+        within = f"within {self.processes.start_timeout:.0f} s (hydra.sweeper.start_timeout)"
+        if late and self.processes.is_last_way:
+            for slot in late:
+                slot.begin_by = math.inf
+                slot.failure = f"did not begin {within}"
+                slot.kill()
+        elif late or now >= self.processes.ready_by:
+            what = f"trial {late[0].job.trial.number}" if late else "the server that trials are started from"
+            self._go_another_way(f"{what} did not begin {within}")
 
     def _next_look(self) -> float:
         idle = self._idle and not self.running and not self.ending
@@ -231,7 +261,8 @@ class Supervisor:
             self._stop_deadline,
             self.view.next_draw,
             self._next_look(),
-            *(min(slot.deadline, slot.leave_by) for slot in self.running),
+            *(min(slot.deadline, slot.leave_by, slot.begin_by) for slot in self.running),
+            math.inf if self.processes is None else self.processes.ready_by,
         ]
         if self.budget.timeout is not None and not self.ending:
             ends.append(self.tally.started + self.budget.timeout)
@@ -240,8 +271,12 @@ class Supervisor:
 
     def _receive(self, slot: Running, rank: Rank) -> None:
         while (message := _next(rank.connection)) is not None:
-            if isinstance(message, Launch):
-                assert self.processes is not None  # noqa: S101 (for the type checker)
+            assert self.processes is not None  # noqa: S101 (for the type checker)
+            if message == READY:
+                self.processes.give(rank)
+            elif message == BEGUN:
+                self._begun(slot, rank)
+            elif isinstance(message, Launch):
                 self.processes.launch(slot, message)
             elif isinstance(message, Outcome):  # its last word; the slot is free when all its processes have left
                 rank.outcome = message
@@ -249,6 +284,12 @@ class Supervisor:
                 return
             else:
                 self._answer(slot, rank, *message)
+
+    def _begun(self, slot: Running, rank: Rank) -> None:
+        if rank is slot.ranks[0]:
+            slot.begun, slot.begin_by, slot.started = True, math.inf, time.monotonic()
+            if self.budget.trial_timeout is not None:
+                slot.deadline = slot.started + self.budget.trial_timeout
 
     def _answer(self, slot: Running, rank: Rank, value: float, step: int) -> None:
         """The first rank reports; the others get the answer that it got, and wait for it."""
@@ -280,8 +321,7 @@ class Supervisor:
     def _leave(self, slot: Running, rank: Rank) -> None:
         """A process has ended."""
         if rank.outcome is None:
-            rank.signal(signal.SIGKILL)  # what it started, and itself where only the forkserver died
-        rank.process.join()
+            rank.signal(signal.SIGKILL)  # what it started
         rank.died = rank.outcome is None and not slot.killed
         if rank.died:
             slot.leave_by = min(slot.leave_by, time.monotonic() + SECONDS_TO_FOLLOW)
@@ -308,8 +348,8 @@ class Supervisor:
 
     def _judge(self, slot: Running) -> Outcome:
         """How a trial ended whose first process has not said that it is done."""
-        if slot.timed_out:
-            return Outcome("failed", reason=f"timed out after trial_timeout={self.budget.trial_timeout} s")
+        if slot.failure:
+            return Outcome("failed", reason=slot.failure)
         if self._stopping or not self.owner.owns(slot.job.trial):
             return Outcome("interrupted")
         dead = next((rank for rank in reversed(slot.ranks) if rank.died), None)

@@ -220,11 +220,15 @@ def test_the_seconds_of_a_trial_are_those_it_worked(sweep, app):
     assert 0.5 < float(rows()[0]["seconds"]) < (trial.datetime_complete - begun).total_seconds()
 
 
-def test_a_script_without_its_guard_is_told_so(sweep, app):
+def test_only_a_script_that_is_imported_again_needs_its_guard(sweep, app):
     app.write_text(app.read_text().replace('if __name__ == "__main__":', "if True:"))
-    done = sweep(*SEARCH)
-    assert done.returncode == 1
-    assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
+    done = sweep("x=1,2", "hydra.sweeper.start_method=fork")
+    assert done.returncode == 0, done.stderr
+    for way in ("forkserver", "spawn"):
+        done = sweep("x=1,2", f"hydra.sweeper.start_method={way}", f"hydra.sweep.dir={way}")
+        assert done.returncode == 1
+        assert "if __name__ == '__main__':" in (done.stderr if way == "forkserver" else rows(Path(way))[0]["reason"])
+        assert done.stderr.count("\n") <= 2
 
 
 COMMAND, SERVER = 1, 1  # each imports what the program imports
@@ -233,12 +237,13 @@ COMMAND, SERVER = 1, 1  # each imports what the program imports
 @pytest.mark.parametrize(
     ("module", "options", "times"),
     [
-        ("", [], COMMAND + SERVER),
+        ("", [], COMMAND),
+        ("", ["hydra.sweeper.start_method=forkserver"], COMMAND + SERVER),
         ("", ["hydra.sweeper.preload=false"], COMMAND + 4),
         ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", [], COMMAND + SERVER + 4),
         ("class cuda: _is_in_bad_fork = staticmethod(lambda: os.getpid() != importer)", [], COMMAND + SERVER + 4),
     ],
-    ids=["once", "not wanted", "starts threads", "asks CUDA"],
+    ids=["once", "once more", "not wanted", "starts threads", "asks CUDA"],
 )
 def test_what_a_program_imports_is_imported_once_for_all_trials(sweep, app, monkeypatch, module, options, times):
     """Where that is torch and lightning it takes seconds. The module stands for torch, and notes who imports it."""

@@ -1,0 +1,124 @@
+"""Trials as forks: of a server that is itself a fork of the program, or that has imported the program once."""
+
+import gc
+import importlib
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Collection
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from lightning_sweeps.environment import environment
+from lightning_sweeps.study.forkable import why_not_fork
+from lightning_sweeps.study.lifeline import tie
+from lightning_sweeps.study.process import run_one
+from lightning_sweeps.study.program import Program
+from lightning_sweeps.study.seeds import Generators
+from lightning_sweeps.study.server import Child, Told, serve, tell
+from lightning_sweeps.study.settings import set_warning_filters
+from lightning_sweeps.study.signals import STOP, TIME_IS_UP
+
+LIGHTNING = {"lightning", "pytorch_lightning"}
+# Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
+SPIN = os.environ.get("GOMP_SPINCOUNT", "10000")
+
+
+def start_quietly(target: Any, *arguments: Any) -> Any:
+    """A process forked from this one. Python warns of a fork beside any other thread; OpenBLAS's are no harm."""
+    filters = list(warnings.filters)
+    # What the program takes for the process that it runs in, trials find too.
+    process = multiprocessing.get_context("fork").Process(
+        target=_with_filters, args=(filters, target, *arguments), name="MainProcess", daemon=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    return process
+
+
+def _with_filters(filters: list[Any], target: Any, *arguments: Any) -> None:
+    set_warning_filters(filters)
+    target(*arguments)
+
+
+def serve_forks(control: socket.socket, program: Program, generators: Generators) -> NoReturn:
+    """Be the server that trials are forked from. Signals are the supervisor's to understand.
+
+    Args:
+        generators: of the program, as they were before any fork.
+    """
+    handlers = _ignore_signals()
+    _import_what_runs_need(program)
+    reason = why_not_fork()
+    if reason is not None:
+        tell(control, Told.UNFIT, reason)
+        os._exit(0)
+    gc.freeze()  # it stays shared with the trials as long as nobody touches it
+
+    def start(connection: int, lifeline: int, others: Collection[int]) -> Child:
+        process = start_quietly(_be_a_trial, program, generators, handlers, connection, lifeline, others)
+        return Child(process.pid, lambda: _reap(process))
+
+    serve(control, start)
+
+
+def _reap(process: Any) -> int:
+    process.join()
+    code = process.exitcode
+    process.close()
+    return int(code)
+
+
+def _be_a_trial(
+    program: Program,
+    generators: Generators,
+    handlers: dict[int, Any],
+    connection: int,
+    lifeline: int,
+    others: Collection[int],
+) -> None:
+    os.setsid()  # the terminal's Ctrl-C is the supervisor's
+    tie(lifeline)
+    for descriptor in others:
+        os.close(descriptor)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    generators.after_fork()
+    run_one(Connection(connection), program)
+
+
+def _ignore_signals() -> dict[int, Any]:
+    """Ignore what a terminal or a cluster sends to all processes; returns the handlers that the program has."""
+    signal.set_wakeup_fd(-1)
+    handlers = {}
+    for number in (*STOP, *TIME_IS_UP):
+        handlers[int(number)] = signal.getsignal(number)
+        signal.signal(number, signal.SIG_IGN)
+    handlers[int(signal.SIGCHLD)] = signal.getsignal(signal.SIGCHLD)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
+    return {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
+
+
+def _import_what_runs_need(program: Program) -> None:
+    """Once for all trials. What fails here fails again in a trial, which says so.
+
+    The garbage collector would go through everything that is being imported again and again.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    # Without NVML torch would ask CUDA, and could not be forked afterwards.
+    with environment(PYTORCH_NVML_BASED_CUDA_CHECK="1", GOMP_SPINCOUNT=SPIN), suppress(Exception, SystemExit):
+        for name in program.preload:
+            importlib.import_module(name)
+        if LIGHTNING & sys.modules.keys():
+            importlib.import_module("lightning_sweeps.warm_fit")
+    if LIGHTNING & sys.modules.keys():
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # as Lightning itself does
+    if collects:
+        gc.enable()

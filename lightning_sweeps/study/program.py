@@ -1,0 +1,112 @@
+"""What trials need of the program that searches, and how it is given to a process that is not forked from it."""
+
+import io
+import multiprocessing
+import sys
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import cloudpickle
+from omegaconf import DictConfig
+
+from lightning_sweeps.errors import ConfigError
+
+CANNOT_BE_TAKEN = "what the main function uses cannot be taken to another process"
+
+
+@dataclass
+class Program:
+    """A Hydra program under ``-m``. A process that is forked from it has this as it is."""
+
+    hydra_context: Any
+    task_function: Any
+    config: DictConfig
+    start_method: str | None  # of the processes that it starts by multiprocessing
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that runs need and the program has not imported."""
+        return tuple(getattr(self.task_function, "preload", ()))
+
+
+def this_program(hydra_context: Any, task_function: Any, config: DictConfig) -> Program:
+    """The program that runs in this process."""
+    return Program(hydra_context, task_function, config, multiprocessing.get_start_method(allow_none=True))
+
+
+def pack(program: Program) -> tuple[bytes | None, bytes | None]:
+    """The program for an interpreter that imports its main module, and for one that has nothing of it.
+
+    Raises:
+        ConfigError: neither can be had.
+    """
+    from hydra.core.singleton import Singleton
+
+    state = Singleton.get_state()
+    by_name, by_value, error = None, None, ""
+    for by_reference in (True, False):
+        buffer = io.BytesIO()
+        pickler = _ByName(buffer) if by_reference else cloudpickle.Pickler(buffer)
+        try:
+            pickler.dump((program, state))
+        except Exception as failed:  # noqa: BLE001 (whatever a program's objects raise)
+            error = str(failed)
+        else:
+            by_name, by_value = (buffer.getvalue(), None) if by_reference else (by_name, buffer.getvalue())
+    if by_name is None and by_value is None:
+        raise ConfigError(f"{CANNOT_BE_TAKEN}: {error}.\nLet trials run in this one: hydra.sweeper.isolation=none")
+    return by_name, by_value
+
+
+def unpack(packed: bytes) -> Program:
+    """The program, in a process that is not forked from it; Hydra's state is set to the program's."""
+    from hydra.core.plugins import Plugins
+    from hydra.core.singleton import Singleton
+    from omegaconf.basecontainer import BaseContainer
+
+    program, state = cloudpickle.loads(packed)
+    # What ``Singleton.set_state`` does, without looking for all plugins again.
+    everything: Any = {Plugins: Plugins.instance(), **state["instances"]}
+    Singleton._instances = everything  # noqa: SLF001
+    BaseContainer._resolvers = state["omegaconf_resolvers"]  # noqa: SLF001
+    return program  # type: ignore[no-any-return]
+
+
+class _ByName(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
+    """Pickles what the main module defines by its name, so that it is one thing and not two."""
+
+    def reducer_override(self, given: Any) -> Any:
+        if isinstance(given, type | FunctionType) and given.__module__ == "__main__":
+            unwrapped = _times_wrapped(given)
+            if unwrapped is not None:
+                return _from_main, (given.__qualname__, unwrapped)
+        return super().reducer_override(given)
+
+
+def _times_wrapped(given: Any) -> int | None:
+    """How often the name's object must be unwrapped to get this one, as with ``@hydra.main``; None: it is not there."""
+    try:
+        found = _named(given.__qualname__)
+    except AttributeError:
+        return None
+    times = 0
+    while found is not given:
+        found, times = getattr(found, "__wrapped__", None), times + 1
+        if found is None:
+            return None
+    return times
+
+
+def _named(name: str) -> Any:
+    found: Any = sys.modules["__main__"]
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _from_main(name: str, times: int) -> Any:
+    found = _named(name)
+    for _ in range(times):
+        found = found.__wrapped__
+    return found

@@ -1,0 +1,23 @@
+"""How many threads a process computes with."""
+
+import os
+import sys
+
+
+def limit_threads(count: int) -> None:
+    """Have this process, and those that it starts, compute with so many threads at most; what a program set stays."""
+    count = max(1, count)
+    if count >= (os.cpu_count() or 1):
+        return
+    if count < len(os.sched_getaffinity(0)):  # which libraries that are loaded later go by
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, str(count))
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() > count:
+        torch.set_num_threads(count)
+    if "numpy" in sys.modules:
+        import threadpoolctl
+
+        pools = threadpoolctl.ThreadpoolController()
+        if any(pool["num_threads"] > count for pool in pools.info()):
+            pools.limit(limits=count)

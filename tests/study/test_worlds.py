@@ -1,0 +1,378 @@
+"""A trial lives in its program's own world: what a run of the program finds, a trial finds, however it starts."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from searches import gone, rows, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.ways]
+WAYS = ["fork", "forkserver", "spawn"]
+CONFIG = """
+x: 1
+"""
+FRAME = """
+{before}
+import hydra
+from hydra.utils import instantiate
+
+{defined}
+
+@hydra.main(config_path={config!r}, config_name="config"{options})
+def train(cfg):
+    {body}
+    return float(cfg.x)
+
+if __name__ == "__main__":
+    {guarded}
+    train()
+"""
+
+
+def write(
+    body: str, *, before: str = "", defined: str = "", options: str = "", guarded: str = "", at: str = "app.py"
+) -> None:
+    """A program of somebody's own."""
+    Path(at).parent.mkdir(exist_ok=True)
+    config = os.path.relpath(Path("conf").absolute(), Path(at).absolute().parent)
+    Path("conf").mkdir(exist_ok=True)
+    Path("conf/config.yaml").write_text(CONFIG)
+    lines = "\n    ".join(body.strip().splitlines())
+    text = FRAME.format(before=before, defined=defined, config=config, options=options, body=lines, guarded=guarded)
+    Path(at).write_text(text)
+
+
+def run(*overrides: str, at: str = "app.py", sweeper: str = "study", flags: tuple[str, ...] = (), **environment: str):
+    """Run it with ``-m``; the folder is the sweeper's name."""
+    options = ["hydra.sweeper.report=false"] if sweeper == "study" else []
+    chosen = [f"hydra/sweeper={sweeper}", f"hydra.sweep.dir={sweeper}", *options]
+    command = [sys.executable, *flags, at, "-m", *chosen, *overrides]
+    return subprocess.run(
+        command, env={**_environment(), **environment}, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+
+
+def search(*overrides: str, at: str = "app.py", **environment: str) -> str:
+    """Search to a good end; what it printed."""
+    done = run(*overrides, at=at, **environment)
+    logs = [file.read_text() for file in Path("study").glob("*/output.log")]
+    assert done.returncode == 0, "\n".join([done.stdout, done.stderr, *logs])
+    assert {row["state"] for row in rows(Path("study"))} == {"COMPLETE"}, "\n".join([done.stdout, *logs])
+    return done.stdout
+
+
+def way(name: str) -> str:
+    return f"hydra.sweeper.start_method={name}"
+
+
+WORLD = """
+world = {
+    "path": sys.path, "argv": sys.argv, "main": sys.modules["__main__"].__file__, "cwd": os.getcwd(),
+    "environment": {name: value for name, value in os.environ.items()},
+    "flags": [str(sys.flags), sys._xoptions, sys.warnoptions],
+    "recursion": sys.getrecursionlimit(), "switch": sys.getswitchinterval(), "gc": gc.isenabled(),
+    "umask": os.umask(0o027), "warnings": [str(one) for one in warnings.filters],
+    "numpy": [numpy.geterr(), numpy.get_printoptions()["precision"]],
+    "torch": [str(torch.get_default_dtype()), torch.get_float32_matmul_precision(),
+              torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark, torch.get_num_threads()],
+    "loggers": [logging.getLogger("mine").level, logging.getLogger("mine").propagate, logging.root.level],
+    "resolver": cfg.twice, "start": multiprocessing.get_start_method(allow_none=True),
+    "process": multiprocessing.current_process().name, "threads": threading.active_count(),
+    "signals": [str(signal.getsignal(number)) for number in (signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE)],
+    "drawn": [random.random(), float(numpy.random.rand()), torch.rand(1).item()],
+    "limits": resource.getrlimit(resource.RLIMIT_NOFILE),
+}
+Path("world.json").write_text(json.dumps(world))
+"""
+SET_BEFORE_THE_START = """
+    torch.set_default_dtype(torch.float64); torch.set_float32_matmul_precision("high")
+    torch.use_deterministic_algorithms(True); torch.backends.cudnn.benchmark = True; torch.set_num_threads(1)
+    numpy.seterr(divide="raise"); numpy.set_printoptions(precision=3); sys.setrecursionlimit(4321)
+    sys.setswitchinterval(0.01); gc.disable(); os.umask(0o027); warnings.simplefilter("error", ResourceWarning)
+    logging.getLogger("mine").setLevel(logging.ERROR); logging.getLogger("mine").propagate = False
+    OmegaConf.register_resolver("twice", lambda x: 2 * x); os.environ["MINE"] = "set by the program"
+    multiprocessing.set_start_method("spawn"); resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 4096))
+    random.seed(3); numpy.random.seed(3); torch.manual_seed(3); sys.path.insert(1, "/nowhere"); sys.argv.append("x=1")
+"""
+IMPORTS = (
+    "import gc, json, logging, multiprocessing, os, random, resource, signal, sys, threading, warnings\n"
+    "from pathlib import Path\nimport numpy, torch\nfrom omegaconf import OmegaConf"
+)
+
+
+@pytest.fixture(scope="module")
+def world_of_a_run(tmp_path_factory):
+    """The program in a folder, and what its first job under the basic sweeper says of its world."""
+    folder = tmp_path_factory.mktemp("world")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        write(WORLD, before=IMPORTS, guarded=SET_BEFORE_THE_START.strip())
+        config = Path("conf/config.yaml")
+        config.write_text(config.read_text() + "hydra: {job: {chdir: true}}\ntwice: ${twice:21}\n")
+        done = run(sweeper="basic", flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
+        assert done.returncode == 0, done.stderr
+    finally:
+        os.chdir(before)
+    return folder, (folder / "basic" / "0" / "world.json").read_text()
+
+
+def _flat(world: dict[str, object]) -> dict[str, object]:
+    environment = {f"environment {name}": value for name, value in world.pop("environment").items()}
+    return {**world, **environment}
+
+
+# What is not the same, as docs/trials.md says.
+OTHER = {"fork": set(), "forkserver": set(), "spawn": set()}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_trial_finds_the_world_of_its_program(world_of_a_run, name, monkeypatch):
+    folder, text = world_of_a_run
+    expected = json.loads(text)
+    monkeypatch.chdir(folder)
+    shutil.rmtree("study", ignore_errors=True)
+    done = run(way(name), flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(Path("study/0/world.json").read_text())
+    assert expected["cwd"].endswith("basic/0")
+    for world in (found, expected):
+        world["cwd"] = world["cwd"].replace("basic", "study")
+        world["argv"] = [one for one in world["argv"] if "hydra" not in one]
+    flat, expected = _flat(found), _flat(expected)
+    differing = {
+        key: (flat.get(key), expected.get(key)) for key in flat | expected if flat.get(key) != expected.get(key)
+    }
+    assert differing.keys() == OTHER[name], differing
+
+
+TORCH = """
+torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark
+torch.backends.cuda.matmul.allow_tf32, torch.backends.mps, torch.ops.aten.add
+"""
+HELD = """
+console, lock, queue, log = rich.console.Console(), threading.Lock(), multiprocessing.Queue(), Log()
+connection = sqlite3.connect("mine.db", check_same_thread=False)
+variable, numbers = contextvars.ContextVar("variable", default=3), (number for number in range(9))
+condition, semaphore, file = threading.Condition(), multiprocessing.Semaphore(), open("mine.txt", "a")
+scripted = torch.jit.script(square)
+"""
+USED = """
+with lock, log.lock, condition, semaphore:
+    console.print(variable.get(), next(numbers), scripted(torch.ones(1)))
+queue.put(1); assert queue.get() == 1
+connection.execute("create table if not exists t (x)"); file.write("x")
+"""
+DEFINED = (
+    "class Log:\n    def __init__(self): self.lock = threading.Lock()\ndef square(x: torch.Tensor):\n    return x * x\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "defined"),
+    [
+        (TORCH, "import torch", ""),
+        (USED, "import contextvars, multiprocessing, sqlite3, threading, rich.console, torch", DEFINED + HELD),
+        (
+            "writer.add_scalar('a', cfg.x)",
+            "from torch.utils.tensorboard import SummaryWriter",
+            "writer = SummaryWriter('events')",
+        ),
+    ],
+    ids=["torch's modules", "locks and connections", "a writer with a thread"],
+)
+def test_nothing_of_a_program_needs_to_be_pickled(own_folder, body, before, defined):
+    write(body, before=before, defined=defined)
+    search("x=1,2")
+
+
+CLASS = """
+class Dummy:
+    def __init__(self, x):
+        self.x = x
+"""
+MADE = """
+assert isinstance(instantiate({"x": cfg.x}, _target_=Dummy), Dummy)
+assert isinstance(instantiate({"_target_": "__main__.Dummy", "x": 1}), Dummy)
+assert pickle.loads(pickle.dumps(Dummy)) is Dummy
+"""
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_class_of_the_script_is_one_class(own_folder, name):
+    write(MADE, before="import pickle", defined=CLASS, options=", execution_whitelist=['__main__.*']")
+    search("x=1,2", way(name))
+
+
+STARTED = """
+with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(cfg.context)) as pool:
+    assert sorted(pool.map(work, range(2))) == [0, 1]
+torch.multiprocessing.spawn(work, args=(2,), nprocs=2)
+"""
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_trial_starts_processes_of_the_scripts_functions(own_folder, name):
+    write(
+        STARTED,
+        before="import multiprocessing, torch.multiprocessing\nfrom concurrent.futures import ProcessPoolExecutor",
+        defined="def work(rank, _=0):\n    return rank\n",
+    )
+    search("+context=fork,spawn,forkserver", way(name))
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_the_traceback_of_a_trial_names_the_scripts_file_and_shows_its_lines(own_folder, name):
+    write("inner(cfg.x)", defined="def inner(x):\n    return 1 / (x - 1)\n")
+    run("x=1,2", way(name))
+    log = Path("study/0/output.log").read_text()
+    assert f'File "{own_folder / "app.py"}", line' in log
+    assert "return 1 / (x - 1)" in log
+    assert rows(Path("study"))[0]["reason"] == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_the_working_folder_hides_no_module(own_folder, name):
+    """Of ``python app/main.py`` the folder of the script is searched, and not the working folder."""
+    for module in ("statistics", "random", "selectors", "struct", "mine"):
+        Path(f"{module}.py").write_text("raise RuntimeError('the one of the working folder')\n")
+    Path("app").mkdir()
+    Path("app/mine.py").write_text("where = 'beside the script'\n")
+    write("import mine, random, statistics; assert mine.where == 'beside the script'", at="app/main.py")
+    search("x=1,2", way(name), at="app/main.py")
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_trial_can_start_another_python(own_folder, name):
+    installed = [Path("/usr/bin/python3"), *Path.home().glob(".pyenv/versions/*/bin/python")]
+    others = [str(python) for python in installed if python.is_file()] or [sys.executable]
+    write(f"for one in {others!r}: subprocess.run([one, '-c', 'import json'], check=True)", before="import subprocess")
+    search("x=1", way(name))
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_long_temporary_folder_is_no_matter(own_folder, name):
+    folder = own_folder / ("long" * 40)
+    folder.mkdir()
+    write("")
+    search("x=1", way(name), TMPDIR=str(folder))
+
+
+def test_a_parallel_operation_at_an_import_hangs_no_trial(own_folder):
+    Path("mine.py").write_text("import torch\nassert torch.rand(5_000_000).sin().sum() > 0\n")
+    write("assert torch.rand(5_000_000).sin().sum() > 0", before="import torch, mine")
+    said = search("x=1,2", "hydra.sweeper.trial_timeout=60")
+    assert "each trial starts an interpreter of its own" in said
+    assert "native threads" in said
+
+
+def test_what_a_trial_changes_reaches_no_other(own_folder):
+    write(
+        "os.environ['CHANGED'] = state['x'] = 'yes' if state or 'CHANGED' in os.environ else 'no'\n"
+        "torch.set_default_dtype(torch.float16); os.umask(0o77)\n"
+        "Path(str(cfg.x)).write_text(state['x'])",
+        before="import os, torch\nfrom pathlib import Path",
+        defined="state = {}",
+    )
+    search("x=1,2,3")
+    assert [Path(str(x)).read_text() for x in (1, 2, 3)] == ["no"] * 3
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_trials_of_an_unseeded_program_draw_different_numbers_and_those_of_a_seeded_one_the_same(own_folder, name):
+    drawn = "[random.random(), numpy.random.rand(), generator.random(), torch.rand(1).item()]"
+    imports = "import json, random, numpy, torch\nfrom pathlib import Path"
+    for seeds in ("", "random.seed(1); numpy.random.seed(1); torch.manual_seed(1)"):
+        made = "generator = numpy.random.default_rng(1)" if seeds else "generator = numpy.random.default_rng()"
+        write(f"Path(str(cfg.x)).write_text(json.dumps({drawn}))", before=imports, defined=made, guarded=seeds)
+        search("x=1,2", way(name))
+        first, second = (json.loads(Path(str(x)).read_text()) for x in (1, 2))
+        assert [a == b for a, b in zip(first, second, strict=True)] == [bool(seeds)] * 4
+        shutil.rmtree("study")
+
+
+def test_descriptors_and_locks_of_the_supervisor_are_not_in_trials(own_folder):
+    write(
+        "open_files = [f'/proc/self/fd/{one}' for one in os.listdir('/proc/self/fd')]\n"
+        "links = [os.readlink(one) for one in open_files if os.path.exists(one)]\n"
+        "Path('links').write_text(chr(10).join(links))",
+        before="import os\nfrom pathlib import Path",
+    )
+    search("x=1")
+    links = Path("links").read_text().splitlines()
+    ours = [link for link in links if "study" in link and not link.endswith(("output.log", "app.log"))]
+    assert [Path(link).suffix for link in ours] == [".trials"], "only the lock that it holds itself"
+
+
+def test_a_process_that_a_trial_leaves_behind_holds_no_lock(own_folder):
+    """Here one that has left the trial's group, and lives on when the supervisor is killed with its trials."""
+    left = (
+        "if not Path('left').exists():\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid(); Path('left').write_text(str(os.getpid())); time.sleep(600); os._exit(0)\n"
+        "    time.sleep(600)"
+    )
+    write(left, before="import os, time\nfrom pathlib import Path")
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=study", "x=1,2"]
+    supervisor = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    wait_until(lambda: Path("left").is_file() and Path("left").read_text() != "")
+    supervisor.kill()
+    supervisor.wait()
+    try:
+        search("x=1,2")
+        assert not gone(int(Path("left").read_text()))
+    finally:
+        os.kill(int(Path("left").read_text()), 9)
+
+
+def test_trials_outlive_their_server_and_the_search_goes_on_in_another_way(own_folder):
+    write(
+        "if cfg.x == 1:\n"
+        "    Path('server').write_text(str(os.getppid()))\n"
+        "    while not Path('go').exists(): time.sleep(0.01)",
+        before="import os, time\nfrom pathlib import Path",
+    )
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=study", "x=1,2,3"]
+    supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: Path("server").is_file() and Path("server").read_text() != "")
+    os.kill(int(Path("server").read_text()), 9)
+    Path("go").touch()
+    output, _ = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 0, output
+    assert [row["state"] for row in rows(Path("study"))] == ["COMPLETE"] * 3
+    assert "a second interpreter" in output
+    assert "the server that trials are started from has ended" in output
+
+
+HANGS_WHEN_FORKED_TWICE = """
+forks = []
+os.register_at_fork(after_in_child=lambda: forks.append(1) or (len(forks) > 1 and time.sleep(600)))
+"""
+
+
+def test_a_fork_that_hangs_is_noticed_and_the_search_goes_on_in_another_way(own_folder):
+    write("", before="import os, time" + HANGS_WHEN_FORKED_TWICE)
+    said = search("x=1,2", "hydra.sweeper.start_timeout=5")
+    assert "a second interpreter" in said
+    assert "trial 0 did not begin within 5 s (hydra.sweeper.start_timeout)" in said
+
+
+def test_an_import_that_waits_for_ever_is_noticed_and_said(own_folder):
+    write(
+        "",
+        before="import threading, time\nfrom pathlib import Path\n"
+        "if Path('once').exists(): time.sleep(600)\n"
+        "Path('once').touch(); threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+    )
+    done = run("x=1,2", "hydra.sweeper.start_timeout=3")
+    assert done.returncode == 1
+    assert "the server that trials are started from did not begin within 3 s" in done.stdout
+    assert {row["reason"] for row in rows(Path("study"))} == {"did not begin within 3 s (hydra.sweeper.start_timeout)"}
