@@ -30,6 +30,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def ways(session: nox.Session) -> None:
+    """The tests that start trials, in the ways that a program is not started in by itself (``tests`` has ``fork``)."""
+    install(session, "test")
+    for way in ("forkserver", "spawn"):
+        session.run("pytest", "-m", "ways", *session.posargs, env={"LIGHTNING_SWEEPS_START_METHOD": way})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and format; ``-- --fix`` mends."""
     install(session, "lint", project=None)
@@ -58,7 +66,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Speed, as tables: ``-- run.py`` (the default), ``-- search.py`` or ``-- scale.py``, and their arguments."""
+    """Speed, as tables: ``-- run.py`` (the default), ``search.py``, ``scale.py`` or ``own_work.py``, and arguments."""
     install(session, "benchmarks")
     script, *arguments = session.posargs or ["run.py"]
     session.run("python", f"benchmarks/{script}", *arguments)

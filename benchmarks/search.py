@@ -194,7 +194,7 @@ def runs(folder: Path, count: int = 50) -> None:
         free, end = moments[number - 1][1], moments[number][1]
         spent.append(1000 * ((first - free) + (end - last)))
     lines = subprocess.run(
-        [sys.executable, HERE / "own_work.py", "12", *ONE_BATCH, stamp],
+        [sys.executable, HERE / "one_after_another.py", "12", *ONE_BATCH, stamp],
         cwd=folder,
         env={**os.environ, "LIGHTNING_SWEEPS_TRUST": "stamps"},
         capture_output=True,

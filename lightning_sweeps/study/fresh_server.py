@@ -58,7 +58,7 @@ def _be_forked(first: Mapping[str, Any], control: socket.socket) -> None:
     except GuardMissingError as error:
         tell(control, Told.WRONG, str(error))
         return
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever an import may raise)
+    except Exception as error:  # noqa: BLE001 (whatever an import may raise)
         tell(control, Told.UNFIT, f"to import it again failed: {type(error).__name__}: {error}")
         return
     serve_forks(control, program, Generators())
@@ -70,7 +70,7 @@ def _be_a_trial(first: Mapping[str, Any], channel: int) -> None:
     connection = Connection(channel)
     try:
         program = load(first)
-    except (Exception, SystemExit, GuardMissingError) as error:  # noqa: BLE001 (whatever an import may raise)
+    except (Exception, GuardMissingError) as error:  # noqa: BLE001 (whatever an import may raise)
         fail(connection, error)
         sys.exit(1)
     run_one(connection, program)
@@ -80,6 +80,7 @@ def load(first: Mapping[str, Any]) -> Any:
     """Import the program's main module, and what was packed of the rest.
 
     Raises:
+        GuardMissingError: the program has begun to work.
         Exception: whatever the program's import raises.
     """
     import cloudpickle
@@ -88,7 +89,10 @@ def load(first: Mapping[str, Any]) -> Any:
     from lightning_sweeps.study.program import unpack
 
     with environment(PYTORCH_NVML_BASED_CUDA_CHECK="1"):  # torch asks CUDA otherwise, and cannot be forked afterwards
-        import_main(first["main"])
+        try:
+            import_main(first["main"])
+        except SystemExit as left:  # of Hydra's main function, most likely
+            raise GuardMissingError from left
         program = unpack_either(first, unpack)
     if {"lightning", "lightning_fabric"} & sys.modules.keys():
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # as it does itself

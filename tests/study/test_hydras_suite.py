@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from lightning_sweeps.sweeper import StudySweeper
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
+pytestmark = [pytest.mark.slow, pytest.mark.ways, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
 def test_hydra_finds_the_sweeper():

@@ -16,7 +16,7 @@ from conftest import write_app
 from optuna.trial import TrialState
 from searches import SEARCH, gone, rows, start, study, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ways]
 
 
 def descendants(pid: int) -> list[int]:

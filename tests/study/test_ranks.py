@@ -61,6 +61,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.ways
 def test_the_processes_of_a_trial_join_it(own_folder):
     (own_folder / "conf").mkdir()
     (own_folder / "conf" / "config.yaml").write_text(CONFIG)
@@ -92,6 +93,7 @@ def test_the_processes_of_a_trial_join_it(own_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.ways
 def test_a_distributed_search_is_one_as_any(command, own_folder):
     lightning = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "model=mlp", "trainer.max_epochs=3"]
     search = ["optimizer.lr=1e-7,1e-2,2e-2,1e-3", "hydra.sweeper.n_jobs=2", "hydra.sweep.dir=s", "test=true"]
@@ -107,6 +109,7 @@ def test_a_distributed_search_is_one_as_any(command, own_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.ways
 def test_without_processes_of_its_own_a_trial_is_not_distributed(command):
     done = command(
         "-m", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "optimizer.lr=1e-3", "hydra.sweep.dir=s",
@@ -138,6 +141,7 @@ def test_what_a_cluster_left_does_not_reach_lightning(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.ways
 def test_another_process_of_a_distributed_run_does_not_start_the_search_again(sweep, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     done = sweep("x=1,2")

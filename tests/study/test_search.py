@@ -11,7 +11,7 @@ from searches import SEARCH, gone, rows, start, study, wait_until
 
 from lightning_sweeps.passwords import masked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ways]
 
 
 def test_every_combination_runs_once(sweep):
@@ -228,7 +228,7 @@ def test_only_a_script_that_is_imported_again_needs_its_guard(sweep, app):
         done = sweep("x=1,2", f"hydra.sweeper.start_method={way}", f"hydra.sweep.dir={way}")
         assert done.returncode == 1
         assert "if __name__ == '__main__':" in (done.stderr if way == "forkserver" else rows(Path(way))[0]["reason"])
-        assert done.stderr.count("\n") <= 2
+        assert "Traceback" not in done.stderr
 
 
 COMMAND, SERVER = 1, 1  # each imports what the program imports
@@ -241,19 +241,16 @@ COMMAND, SERVER = 1, 1  # each imports what the program imports
         ("", ["hydra.sweeper.start_method=forkserver"], COMMAND + SERVER),
         ("", ["hydra.sweeper.preload=false"], COMMAND + 4),
         ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", [], COMMAND + SERVER + 4),
-        ("class cuda: _is_in_bad_fork = staticmethod(lambda: os.getpid() != importer)", [], COMMAND + SERVER + 4),
+        ("torch.cuda._is_in_bad_fork = lambda: os.getpid() != importer", [], COMMAND + SERVER + 4),
     ],
     ids=["once", "once more", "not wanted", "starts threads", "asks CUDA"],
 )
 def test_what_a_program_imports_is_imported_once_for_all_trials(sweep, app, monkeypatch, module, options, times):
-    """Where that is torch and lightning it takes seconds. The module stands for torch, and notes who imports it."""
+    """Where that is torch and lightning it takes seconds. The module stands for them, and notes who imports it."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    noted = "import os, threading, time\nimporter = os.getpid()\nprint('imported', file=open('imports', 'a'))\n"
-    seed = "class default_generator: seed = staticmethod(lambda: None)\ndef set_num_threads(_): pass\n"
-    cuda = "class cuda: _is_in_bad_fork = staticmethod(lambda: False)\n"
-    Path("torch.py").write_text(noted + seed + cuda + module + "\n")
-    app.write_text(app.read_text().replace("import hydra\n", "import hydra\nimport torch\n", 1))
-    app.write_text(app.read_text().replace("    trial = current_trial()\n", "    trial = current_trial(); torch\n", 1))
+    noted = "import os, threading, time, torch\nimporter = os.getpid()\nprint('imported', file=open('imports', 'a'))\n"
+    Path("heavy.py").write_text(noted + module + "\n")
+    app.write_text(app.read_text().replace("import hydra\n", "import hydra\nimport heavy\n", 1))
     done = sweep("x=range(0,4)", *options)
     assert done.returncode == 0, done.stderr
     assert len(Path("imports").read_text().split()) == times

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from searches import study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ways]
 APP = """
 import hydra
 

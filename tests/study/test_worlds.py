@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from searches import gone, rows, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.ways]
+pytestmark = pytest.mark.slow
 WAYS = ["fork", "forkserver", "spawn"]
 CONFIG = """
 x: 1
