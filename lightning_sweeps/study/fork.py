@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
@@ -46,17 +46,19 @@ def _with_filters(filters: list[Any], target: Any, *arguments: Any) -> None:
     target(*arguments)
 
 
-def serve_forks(control: socket.socket, program: Program, generators: Generators) -> NoReturn:
-    """Be the server that trials are forked from. Signals are the supervisor's to understand.
+def serve_forks(
+    control: socket.socket, program: Program, generators: Generators, handlers: Mapping[int, Any]
+) -> NoReturn:
+    """Be the server that trials are forked from.
 
     Args:
         generators: of the program, as they were before any fork.
+        handlers: the program's own, of the signals that are ignored here.
     """
-    handlers = _ignore_signals()
     _import_what_runs_need(program)
     reason = why_not_fork()
     if reason is not None:
-        tell(control, Told.UNFIT, reason)
+        tell(control, Told.UNFIT, f"the program cannot be forked: {reason}")
         os._exit(0)
     gc.freeze()  # it stays shared with the trials as long as nobody touches it
 
@@ -77,7 +79,7 @@ def _reap(process: Any) -> int:
 def _be_a_trial(
     program: Program,
     generators: Generators,
-    handlers: dict[int, Any],
+    handlers: Mapping[int, Any],
     connection: int,
     lifeline: int,
     others: Collection[int],
@@ -92,8 +94,12 @@ def _be_a_trial(
     run_one(Connection(connection), program)
 
 
-def _ignore_signals() -> dict[int, Any]:
-    """Ignore what a terminal or a cluster sends to all processes; returns the handlers that the program has."""
+def ignore_signals() -> dict[int, Any]:
+    """Ignore what a terminal or a cluster sends to all processes, which is the supervisor's to understand.
+
+    Returns:
+        The handlers that the program has.
+    """
     signal.set_wakeup_fd(-1)
     handlers = {}
     for number in (*STOP, *TIME_IS_UP):
@@ -101,7 +107,6 @@ def _ignore_signals() -> dict[int, Any]:
         signal.signal(number, signal.SIG_IGN)
     handlers[int(signal.SIGCHLD)] = signal.getsignal(signal.SIGCHLD)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
     return {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
 
 

@@ -50,7 +50,7 @@ def _starting_interpreters(interpreter: list[str], world: int) -> Callable[[int,
 
 
 def _be_forked(first: Mapping[str, Any], control: socket.socket) -> None:
-    from lightning_sweeps.study.fork import serve_forks
+    from lightning_sweeps.study.fork import ignore_signals, serve_forks
     from lightning_sweeps.study.seeds import Generators
 
     try:
@@ -59,9 +59,9 @@ def _be_forked(first: Mapping[str, Any], control: socket.socket) -> None:
         tell(control, Told.WRONG, str(error))
         return
     except Exception as error:  # noqa: BLE001 (whatever an import may raise)
-        tell(control, Told.UNFIT, f"to import it again failed: {type(error).__name__}: {error}")
+        tell(control, Told.UNFIT, f"to import the program again failed: {type(error).__name__}: {error}")
         return
-    serve_forks(control, program, Generators())
+    serve_forks(control, program, Generators(), ignore_signals())
 
 
 def _be_a_trial(first: Mapping[str, Any], channel: int) -> None:

@@ -1,7 +1,6 @@
 """Random generators of trials: those that set no seed draw different numbers, and a program's seed is kept."""
 
 import gc
-import os
 import random
 import sys
 from typing import Any
@@ -71,7 +70,7 @@ def set_states(states: dict[str, Any]) -> None:
 
 
 def _seeded() -> bool:
-    return _numpy_seeded() or _torch_seeded() or "PL_GLOBAL_SEED" in os.environ  # Lightning's seed_everything
+    return _numpy_seeded() or _torch_seeded()  # Lightning's seed_everything does both
 
 
 def _numpy_seeded() -> bool:

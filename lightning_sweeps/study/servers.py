@@ -23,7 +23,7 @@ import cloudpickle
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study import seeds, settings
-from lightning_sweeps.study.fork import serve_forks, start_quietly
+from lightning_sweeps.study.fork import ignore_signals, serve_forks, start_quietly
 from lightning_sweeps.study.forkable import why_not_fork
 from lightning_sweeps.study.fresh_server import command
 from lightning_sweeps.study.lifeline import tie
@@ -58,6 +58,7 @@ class Server:
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
+            self._process.kill()  # also where it has not come as far as to be tied
             wait = self._process.join if hasattr(self._process, "join") else self._process.wait
             wait()
 
@@ -76,7 +77,7 @@ class Servers:
         self.program = program
         self.asked = start_method
         if start_method == "auto":
-            self._left = [SPAWN] if not preload else list(WAYS)
+            self._left = list(WAYS) if preload and sys.platform == "linux" else [SPAWN]
         else:
             self._left = [start_method]
         self.said: list[str] = []  # of ways that were not taken, for people
@@ -124,11 +125,11 @@ class Servers:
         generators = seeds.Generators()
         ours, theirs = socket.socketpair()
         lifeline, end = os.pipe()
-        signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, *TIME_IS_UP))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, *TIME_IS_UP))
         try:
-            process = start_quietly(_be_the_server, self.program, generators, ours, theirs, end, lifeline)
+            process = start_quietly(_be_the_server, self.program, generators, mask, theirs, lifeline, (ours, end))
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP, *TIME_IS_UP))
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         os.close(lifeline)
         return Server(FORK, ours, end, process)
@@ -149,7 +150,7 @@ class Servers:
         return Server(way, ours, end, process)
 
     def _world(self) -> int:
-        """A file, without a name, of what a new interpreter is to know."""
+        """A file without a name, on Linux in memory, of what a new interpreter is to know; passwords may be in it."""
         if self._packed is None:
             first = {
                 "path": list(sys.path),
@@ -161,20 +162,34 @@ class Servers:
                 "settings": cloudpickle.dumps(settings.taken()),
                 "seeds": seeds.seeded_states(),
             }
-            self._packed = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (the stack is one)
+            self._packed = self._stack.enter_context(_nameless_file())
             self._packed.write(pickle.dumps(first))
             self._packed.flush()
         return int(self._packed.fileno())
 
 
 def _be_the_server(
-    program: Program, generators: seeds.Generators, ours: socket.socket, theirs: socket.socket, end: int, lifeline: int
+    program: Program,
+    generators: seeds.Generators,
+    mask: set[signal.Signals],
+    control: socket.socket,
+    lifeline: int,
+    of_the_supervisor: tuple[socket.socket, int],
 ) -> None:
-    ours.close()
+    control_of_the_supervisor, end = of_the_supervisor
+    control_of_the_supervisor.close()
     os.close(end)
     os.setsid()
     tie(lifeline)
-    serve_forks(theirs, program, generators)
+    handlers = ignore_signals()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    serve_forks(control, program, generators, handlers)
+
+
+def _nameless_file() -> Any:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("lightning_sweeps"), "wb")
+    return tempfile.TemporaryFile()
 
 
 def _interpreter() -> list[str]:
