@@ -67,8 +67,8 @@ def search(
 
     Args:
         servers: of the trials' processes, and the first of them, opened; None where trials run in this process.
-        report: its ``get_ready(n_trials)`` is called when the last trials are on their way, its ``write(saved)`` when the
-            search has ended; None where nobody wants one.
+        report: its ``get_ready(n_trials)`` is called when the last trials are on their way, its ``write(saved)`` when
+            the search has ended; None where nobody wants one.
         supervise: what a worker on another machine calls, with the first five of these and ``join`` among the options.
 
     Raises:
