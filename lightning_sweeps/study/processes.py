@@ -1,6 +1,7 @@
 """Starting the trials' processes, one ahead of its trial, and watching them; the supervisor is not their parent."""
 
 import itertools
+import logging
 import math
 import os
 import pickle
@@ -22,6 +23,7 @@ from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.trial_process import TrialProcess
 from lightning_sweeps.study.uncomposed import Uncomposed
 
+log = logging.getLogger(__name__)
 UNKNOWN_EXIT = 255  # nobody is left who can say
 SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only where the system itself is stuck
 DEATHS_OF_SERVERS = 5  # then something on this machine kills them
@@ -156,6 +158,8 @@ class Processes:
         kind, number, value, descriptors = message
         if kind is Told.READY:
             server.ready = True
+            if self.servers.passed_over:
+                log.info("%s", self.servers.passed_over)
         elif kind is Told.STARTED:
             self._processes[number].started(value, descriptors)
         elif kind is Told.ENDED:
@@ -171,8 +175,8 @@ class Processes:
     def _end(self, number: int, code: int) -> None:
         self._processes.pop(number).end(code)
 
-    def go_on(self, reason: str) -> str:
-        """Open a server in the next way; says so, for people.
+    def go_on(self, reason: str) -> None:
+        """Open a server in the next way.
 
         Raises:
             ConfigError: there is none.
@@ -183,7 +187,6 @@ class Processes:
         self._left.append(self.server)
         self.servers.pass_over(reason, again=self.server.died)
         self.server = self.servers.open()
-        return self.servers.said[-1]
 
     # -- ending -----------------------------------------------------------------------------------------------------
 

@@ -225,8 +225,6 @@ def _supervise(
     study, objectives, processes = owner.study, len(plan.directions), None
     if servers is not None:
         processes = Processes(*servers, owner.lock.file, objectives, slots, plan.start_timeout)
-        for said in servers[0].said:
-            log.info("%s", said)
     with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
         supervisor = Supervisor(
             study,

@@ -80,7 +80,7 @@ class Servers:
             self._left = list(WAYS) if preload and sys.platform == "linux" else [SPAWN]
         else:
             self._left = [start_method]
-        self.said: list[str] = []  # of ways that were not taken, for people
+        self.passed_over = ""  # which way is taken instead of an earlier one, and why, for people
         self._packed: Any = None
         self._stack = ExitStack()
 
@@ -110,7 +110,7 @@ class Servers:
             del self._left[0]
         elif self.asked == FORK or not again:
             raise ConfigError(f"hydra.sweeper.start_method={self._left[0]}: {reason}")
-        self.said.append(f"{TAKEN[self._left[0]]} ({reason})")
+        self.passed_over = f"{TAKEN[self._left[0]]} ({reason})"
 
     @property
     def is_last(self) -> bool:

@@ -1,6 +1,5 @@
 """The loop that owns the slots of one machine: ask the study, start a process, wait, tell the study."""
 
-import logging
 import math
 import signal
 import socket
@@ -30,7 +29,6 @@ from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.storage import flush
 from lightning_sweeps.study.view import View
 
-log = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
@@ -197,7 +195,7 @@ class Supervisor:
         """No more processes can be had as they were; what has not begun begins in another way."""
         if self._stopping or self.processes is None:
             return
-        log.warning("%s", self.processes.go_on(problem))
+        self.processes.go_on(problem)
         for slot in self.running:
             slot.begin_by = math.inf
             for rank in slot.alive():
