@@ -1,5 +1,6 @@
 """What a new interpreter does for trials: start others, or import the program once and be forked, or be a trial."""
 
+import importlib.util
 import os
 import signal
 import socket
@@ -70,6 +71,8 @@ def _be_a_trial(first: Mapping[str, Any], channel: int) -> None:
     connection = Connection(channel)
     try:
         program = load(first)
+        for name in program.preload:  # before distributed runs, whose launchers must be there
+            importlib.import_module(name)
     except (Exception, GuardMissingError) as error:  # noqa: BLE001 (whatever an import may raise)
         fail(connection, error)
         sys.exit(1)
@@ -126,8 +129,6 @@ def import_main(main: tuple[str, str] | None) -> None:
     kind, name = main
     module = types.ModuleType("__mp_main__")
     if kind == "module":
-        import importlib.util
-
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None or spec.origin is None:
             raise ImportError(f"no module named {name}")

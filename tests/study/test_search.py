@@ -248,6 +248,7 @@ COMMAND, SERVER = 1, 1  # each imports what the program imports
 def test_what_a_program_imports_is_imported_once_for_all_trials(sweep, app, monkeypatch, module, options, times):
     """Where that is torch and lightning it takes seconds. The module stands for them, and notes who imports it."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.delenv("LIGHTNING_SWEEPS_START_METHOD", raising=False)
     noted = "import os, threading, time, torch\nimporter = os.getpid()\nprint('imported', file=open('imports', 'a'))\n"
     Path("heavy.py").write_text(noted + module + "\n")
     app.write_text(app.read_text().replace("import hydra\n", "import hydra\nimport heavy\n", 1))
