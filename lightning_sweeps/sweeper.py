@@ -1,11 +1,9 @@
 """The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
 
 import gc
-import importlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -21,7 +19,6 @@ from lightning_sweeps.study import config as configs
 
 log = logging.getLogger(__name__)
 configs.register()
-TRIALS_FOR_IMPORTANCES = 10  # fewer have none in the report
 
 
 class StudySweeper(Sweeper):
@@ -81,7 +78,7 @@ class StudySweeper(Sweeper):
                 arguments,
                 slots,
                 servers,
-                Report() if self.options["report"] else None,
+                _report if self.options["report"] else lambda _: None,
                 supervise,
             )
 
@@ -114,22 +111,11 @@ def supervise(
     sweeper.sweep(arguments)
 
 
-class Report:
-    """The search's report."""
+def _report(saved: Any) -> None:
+    """Write the search's report. A search that has ended well does not fail for it, nor for one more Ctrl-C."""
+    from lightning_sweeps.report import write_report
 
-    _gets_ready = False
-
-    def get_ready(self, n_trials: int) -> None:
-        """Import what it needs while the last trials run; importances bring scikit-learn and SciPy."""
-        if n_trials >= TRIALS_FOR_IMPORTANCES and not self._gets_ready:
-            self._gets_ready = True
-            threading.Thread(target=importlib.import_module, args=("optuna.importance",), daemon=True).start()
-
-    def write(self, saved: Any) -> None:
-        """Write it. A search that has ended well does not fail for it, nor for one more Ctrl-C."""
-        from lightning_sweeps.report import write_report
-
-        try:
-            write_report(saved, saved.folder / "report.html")
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (any figure may meet a study that it cannot draw)
-            log.warning("no report.html: %s: %s", type(error).__name__, error)
+    try:
+        write_report(saved, saved.folder / "report.html")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (any figure may meet a study that it cannot draw)
+        log.warning("no report.html: %s: %s", type(error).__name__, error)

@@ -60,15 +60,14 @@ def search(
     arguments: Sequence[str],
     slots: Slots,
     servers: tuple[Servers, Server] | None,
-    report: Any,
+    report: Callable[[Saved], None],
     supervise: Callable[..., object],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
     Args:
         servers: of the trials' processes, and the first of them, opened; None where trials run in this process.
-        report: its ``get_ready(n_trials)`` is called when the last trials are on their way, its ``write(saved)`` when
-            the search has ended; None where nobody wants one.
+        report: called when the search has ended, before the summary.
         supervise: what a worker on another machine calls, with the first five of these and ``join`` among the options.
 
     Raises:
@@ -116,9 +115,6 @@ def search(
             def after(trials: Sequence[FrozenTrial]) -> None:
                 results.update(trials)
                 checkpoints.tidy()
-                left = plan.budget.n_trials - sum(trial.state.is_finished() for trial in trials)
-                if report is not None and servers is not None and 0 < left <= slots.count:
-                    report.get_ready(plan.budget.n_trials)
 
             owner = Owner(study, folder, float(options["grace_period"]), slots.count)
             stack.callback(owner.close)
@@ -128,8 +124,7 @@ def search(
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last
             return None
-        if report is not None:
-            report.write(Saved(study, folder, config))
+        report(Saved(study, folder, config))
         summarize(study, ended.ending, folder, checkpoints)
     return _leave(ended, config, folder)
 

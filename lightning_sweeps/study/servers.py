@@ -74,6 +74,8 @@ class Servers:
     def __init__(self, program: Program, start_method: str, *, preload: bool) -> None:
         if start_method not in (*WAYS, "auto"):
             raise ConfigError(f"hydra.sweeper.start_method={start_method}: it is auto, fork, forkserver or spawn")
+        if not preload and start_method not in ("auto", SPAWN):
+            raise ConfigError(f"hydra.sweeper.preload=false means start_method=spawn, and not {start_method}")
         self.program = program
         self.asked = start_method
         if start_method == "auto":
