@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+from own_work import PROGRAM
 from run import machine
 
 HERE = Path(__file__).parent
@@ -39,20 +40,6 @@ def objective(cfg):
 
 if __name__ == "__main__":
     objective()
-"""
-PROGRAM = """
-import hydra
-import lightning.pytorch as pl
-from lightning.pytorch.demos.boring_classes import BoringModel
-
-@hydra.main(config_path=None)
-def train(cfg):
-    trainer = pl.Trainer(max_epochs=1, limit_train_batches=2, limit_val_batches=0, accelerator="cpu")
-    trainer.fit(BoringModel())
-    return cfg.x
-
-if __name__ == "__main__":
-    train()
 """
 SIX_TRIALS = [
     *("model=mlp", "model.net.batch_norm=true", "datamodule=mnist", "datamodule.batch_size=128", "optimizer=adam"),
