@@ -74,7 +74,7 @@ def typed(hydra: DictConfig) -> list[str]:
 def main_folder(hydra: DictConfig) -> Path | None:
     """The folder of configs that a command was started with; None for a program whose config is in its code."""
     sources = (source.path for source in hydra.runtime.config_sources if source.provider == "main" and source.path)
-    return next((Path(str(path)) for path in sources), None)
+    return next((folder for path in sources if (folder := Path(str(path))).is_absolute()), None)
 
 
 def program() -> list[str]:

@@ -180,7 +180,14 @@ def fail(connection: Connection, error: BaseException) -> None:
 
 
 def _hear_signals() -> None:
-    """A cluster gives its signals to all processes of a job, of which the supervisor decides what they mean."""
+    """A cluster gives its signals to all processes of a job, of which the supervisor decides what they mean.
+
+    What the trial forks ends by SIGTERM as it does in the program.
+    """
+    programs = signal.getsignal(signal.SIGTERM)
+    if programs in (None, signal.SIG_IGN):  # the server's
+        programs = signal.SIG_DFL
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, programs))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     for number in TIME_IS_UP:

@@ -184,15 +184,16 @@ class Processes:
         self._drop_next()
         if self._deaths > DEATHS_OF_SERVERS:
             raise OSError(f"{reason}, {self._deaths} times")
-        self._left.append(self.server)
         self.servers.pass_over(reason, again=self.server.died)
-        self.server = self.servers.open()
+        before, self.server = self.server, self.servers.open()
+        self._left.append(before)
 
     # -- ending -----------------------------------------------------------------------------------------------------
 
     def wait_until_gone(self, processes: Iterable[TrialProcess]) -> None:
         """Wait for processes that were killed."""
         deadline = time.monotonic() + SECONDS_TO_DIE
+        self.heed(())  # where a server is gone nobody tells any more
         while any(not process.ended for process in processes) and time.monotonic() < deadline:
             self.heed(wait(self.watched, deadline - time.monotonic()))
 

@@ -376,3 +376,29 @@ def test_an_import_that_waits_for_ever_is_noticed_and_said(own_folder):
     assert done.returncode == 1
     assert "the server that trials are started from did not begin within 3 s" in done.stdout
     assert {row["reason"] for row in rows(Path("study"))} == {"did not begin within 3 s (hydra.sweeper.start_timeout)"}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_what_a_trial_starts_is_terminated_as_in_the_program(own_folder, name):
+    write(
+        "process = multiprocessing.get_context('fork').Process(target=work)\n"
+        "process.start()\n"
+        "while not Path('up').exists(): time.sleep(0.01)\n"
+        "process.terminate(); process.join(); Path('up').unlink(); assert process.exitcode == -15",
+        before="import multiprocessing, time\nfrom pathlib import Path",
+        defined="def work():\n    Path('up').touch()\n    time.sleep(600)",
+    )
+    search("x=1,2", way(name))
+
+
+def test_a_server_that_is_late_is_said_in_one_line(own_folder):
+    write(
+        "",
+        before="import time\nfrom pathlib import Path\nif Path('once').exists(): time.sleep(600)\nPath('once').touch()",
+    )
+    done = run("x=1,2", way("forkserver"), "hydra.sweeper.start_timeout=2")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: hydra.sweeper.start_method=forkserver: the server that trials are started from did not begin "
+        "within 2 s (hydra.sweeper.start_timeout)\n"
+    )
