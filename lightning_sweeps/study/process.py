@@ -106,7 +106,7 @@ class Assignment:
     """What the supervisor gives to a process that is ready.
 
     Args:
-        packed: pickled: the trial's number and parameters, whether it is run again, and its config or a ``Uncomposed``.
+        packed: pickled: the trial's number and parameters, whether it is run again, its config or an ``Uncomposed``.
         folder: the trial's own.
         place: what it may use.
         rank: the environment of another process of a distributed trial; None for the first.

@@ -42,8 +42,7 @@ TAKEN = {
 class Server:
     """The process that trials' processes are started from, as the supervisor sees it."""
 
-    def __init__(self, way: str, control: socket.socket, lifeline: int, process: Any) -> None:
-        self.way = way
+    def __init__(self, control: socket.socket, lifeline: int, process: Any) -> None:
         self.control = control
         self.ready = False
         self.gone = False
@@ -134,7 +133,7 @@ class Servers:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         os.close(lifeline)
-        return Server(FORK, ours, end, process)
+        return Server(ours, end, process)
 
     def _start_interpreter(self) -> Server:
         way = self._left[0]
@@ -149,7 +148,7 @@ class Servers:
                 stdin=subprocess.DEVNULL,
             )
         os.close(lifeline)
-        return Server(way, ours, end, process)
+        return Server(ours, end, process)
 
     def _world(self) -> int:
         """A file without a name, on Linux in memory, of what a new interpreter is to know; passwords may be in it."""
