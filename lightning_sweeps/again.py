@@ -3,20 +3,19 @@
 import json
 import os
 import shlex
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from lightning_sweeps.command_line import from_here, program
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF
 from lightning_sweeps.overrides import override_value, replaced
 
 GO_ON = "LIGHTNING_SWEEPS_GO_ON"  # a search's folder, and the overrides that were typed to go on with it
 ONE_RUN = "LIGHTNING_SWEEPS_ONE_RUN"  # the command is to run once, with the overrides of its command line
-PROGRAM = "LIGHTNING_SWEEPS_PROGRAM"  # what was typed, where a cluster's own program is the one that runs
 
 
 def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed: object) -> str:
@@ -31,7 +30,7 @@ def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed
 
 def command_to_go_on(config: DictConfig, folder: Path) -> str:
     """The command that goes on with a search."""
-    if main_folder(config.hydra) == CONF:
+    if folders_of_configs(config.hydra, "main")[:1] == (CONF,):
         return shlex.join(["python", "-m", "lightning_sweeps.resume", from_here(folder)])
     return command_again(typed(config.hydra), multirun=True, **{"hydra.sweep.dir": from_here(folder)})
 
@@ -71,36 +70,12 @@ def typed(hydra: DictConfig) -> list[str]:
     return [line for line in [*lines["hydra"], *lines["task"]] if not line.startswith("hydra.mode=")]
 
 
-def main_folder(hydra: DictConfig) -> Path | None:
-    """The folder of configs that a command was started with; None for a program whose config is in its code."""
-    sources = (source.path for source in hydra.runtime.config_sources if source.provider == "main" and source.path)
-    return next((folder for path in sources if (folder := Path(str(path))).is_absolute()), None)
+def folders_of_configs(hydra: DictConfig, provider: str) -> tuple[Path, ...]:
+    """The folders of configs that a command was started with.
 
-
-def program() -> list[str]:
-    """What was typed before the first argument: ``python train.py``, ``python -m lightning_sweeps``."""
-    if PROGRAM in os.environ:
-        return shlex.split(os.environ[PROGRAM])
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name and not spec.name.startswith(("pytest", "_pytest")):
-        return ["python", "-m", spec.name.removesuffix(".__main__").removesuffix(".resume").removesuffix(".join")]
-    script = Path(sys.argv[0]) if sys.argv else Path()
-    if script.suffix == ".py":
-        return ["python", from_here(script)]
-    if script.name in ("", "-c", "lightning_sweeps") or not script.is_file():
-        return ["python", "-m", "lightning_sweeps"]
-    return [from_here(script)]  # an installed command
-
-
-def start_of(noted: Sequence[str]) -> list[str]:
-    """What starts the program that was noted so, with this Python."""
-    first, *rest = noted
-    return [sys.executable if first == "python" else first, *rest]
-
-
-def from_here(path: Path) -> str:
-    """The path as one would type it: relative where it lies below the working folder."""
-    absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
-    relative = os.path.relpath(absolute)
-    return absolute if relative.startswith("..") else relative
+    Args:
+        provider: Hydra's word for who names them: ``main``, which is none for a program whose config is in its code;
+            ``command-line``, by ``--config-dir``.
+    """
+    sources = (source.path for source in hydra.runtime.config_sources if source.provider == provider and source.path)
+    return tuple(folder for path in sources if (folder := Path(str(path))).is_absolute())

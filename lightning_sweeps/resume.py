@@ -6,7 +6,7 @@ Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same.
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from omegaconf import OmegaConf
 
@@ -27,24 +27,19 @@ def start_again(usage: str, *more: str) -> None:
     if not file.is_file():
         sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{usage}")
     saved: Any = OmegaConf.load(file).hydra
-    from lightning_sweeps.again import main_folder, typed
-    from lightning_sweeps.groups import CONF
+    from lightning_sweeps.again import typed
     from lightning_sweeps.overrides import replaced
 
     overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'", *more])]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
-    if main_folder(saved) != CONF:
-        _start_another(folder, overrides, changed)
-    from lightning_sweeps import main as start
-
-    sys.argv = [sys.argv[0], *overrides]
-    start()
+    _become_the_program(folder, overrides, changed)
 
 
-def _start_another(folder: Path, overrides: list[str], changed: list[str]) -> None:
-    """Become the program whose search it is. One that takes no overrides from its command line finds them noted."""
-    from lightning_sweeps.again import note_what_to_go_on_with, start_of
+def _become_the_program(folder: Path, overrides: list[str], changed: list[str]) -> NoReturn:
+    """Start it in this process. A program that takes no overrides from its command line finds them noted."""
+    from lightning_sweeps.again import note_what_to_go_on_with
+    from lightning_sweeps.command_line import start_of
     from lightning_sweeps.study.provenance import read_starts
 
     starts = read_starts(folder)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_sweeps.again import from_here
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.hyperparameters import GROUPS
 from lightning_sweeps.results import Result
 

@@ -41,6 +41,8 @@ class StudySweeper(Sweeper):
             if os.environ.get("HYDRA_FULL_ERROR") == "1":  # also where this package's own ``main`` explains errors
                 raise
             sys.exit(f"error: {masked(str(error))}")
+        except KeyboardInterrupt:  # before the first trial or after the last one; in between it is the supervisor's
+            sys.exit(130)
         finally:
             gc.unfreeze()
 
@@ -59,6 +61,11 @@ class StudySweeper(Sweeper):
         isolation = self.options["isolation"]
         if isolation not in ("process", "none"):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
+        start_method = self.options["start_method"]
+        if isolation == "none" and start_method != os.environ.get("LIGHTNING_SWEEPS_START_METHOD", "auto"):
+            raise ConfigError(
+                f"hydra.sweeper.start_method={start_method}: isolation=none starts no processes"
+            )
         sizes = {name: self.options[name] for name in ("n_jobs", "devices_per_trial", "trials_per_device")}
         asked = Asked(**sizes, devices=OmegaConf.select(self.master_config, "trainer.devices"))
         in_processes = isolation == "process" and self.options["workers"] is None

@@ -22,10 +22,11 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps import optimization, summary
-from lightning_sweeps.again import command_again, from_here
+from lightning_sweeps.again import command_again
 from lightning_sweeps.callbacks import FiniteLoss, History, SaveOnInterrupt
 from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.checkpoints import logged_steps, require_fitting
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.devices import require_devices, settle_cuda_check
 from lightning_sweeps.errors import CheckpointError, ConfigError, NonFiniteLossError, RunInterruptedError, nearest
 from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters, plain_values

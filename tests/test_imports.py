@@ -37,7 +37,7 @@ LAYERS = [
     },
     {"callbacks", "again", "devices"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
-    {"environment", "errors", "passwords", "repository"},
+    {"command_line", "environment", "errors", "passwords", "repository"},
     {"overrides"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

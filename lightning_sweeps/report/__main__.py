@@ -9,7 +9,7 @@ from pathlib import Path
 
 import optuna
 
-from lightning_sweeps.again import from_here
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.report.table import FORMATS, as_text

@@ -18,10 +18,14 @@ from lightning_sweeps.overrides import quoted
 
 @dataclass(frozen=True)
 class Primary:
-    """The config that a program starts from: the folder of its config files, if any, and the name of the first."""
+    """The config that a program starts from: the folder of its config files, if any, and the name of the first.
+
+    ``added`` are the folders that ``--config-dir`` named.
+    """
 
     folder: Path | None
     name: str
+    added: tuple[Path, ...] = ()
 
 
 _GONE = object()
@@ -101,6 +105,8 @@ def _compose(primary: Primary, overrides: Sequence[str]) -> tuple[dict[str, Any]
         raise ConfigError("its program has its config in its code, and no config files to compose from")
     if primary.folder != CONF:
         add_config_folder(CONF)
+    for folder in primary.added:
+        add_config_folder(folder)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(primary.folder)):
         config = compose(primary.name, list(overrides), return_hydra_config=True)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from lightning_sweeps.again import from_here
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.rerun.composition import experiment

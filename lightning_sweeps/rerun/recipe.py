@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial
 
-from lightning_sweeps.again import main_folder
+from lightning_sweeps.again import folders_of_configs
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF, find_groups
 from lightning_sweeps.rerun.composition import Primary
@@ -40,7 +40,8 @@ class Recipe:
     def choices(self) -> Mapping[str, Any]:
         """Config group -> option; a list where several options were typed, which Hydra does not save."""
         hydra = self._saved("hydra") or {}
-        groups = find_groups([folder for folder in (self.primary.folder, CONF) if folder is not None])
+        own = [self.primary.folder] if self.primary.folder is not None else []
+        groups = find_groups([*own, CONF, *self.primary.added])
         parsed = OverridesParser.create().parse_overrides(self.overrides)
         typed = {one.key_or_group: one.value() for one in parsed if one.key_or_group in groups}
         several = {group: options for group, options in typed.items() if isinstance(options, list)}
@@ -81,9 +82,14 @@ def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
         trial.values[0] if len(trial.values or ()) == 1 else None,
         list(overrides),
         saved.folder_of(trial),
-        Primary(main_folder(saved.config.hydra), str(saved.config.hydra.job.config_name)),
+        _primary(saved.config.hydra),
         str(OmegaConf.select(saved.config, "objective.metric") or "value"),
     )
+
+
+def _primary(hydra: DictConfig) -> Primary:
+    own = folders_of_configs(hydra, "main")
+    return Primary(own[0] if own else None, str(hydra.job.config_name), folders_of_configs(hydra, "command-line"))
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from pathlib import Path
 from hydra.errors import HydraException
 from yaml import YAMLError
 
-from lightning_sweeps.again import ONE_RUN, from_here, main_folder, start_of
+from lightning_sweeps.again import ONE_RUN
+from lightning_sweeps.command_line import from_here, start_of
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
-from lightning_sweeps.groups import CONF
 from lightning_sweeps.overrides import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe, read_result
@@ -113,8 +113,6 @@ def program(saved: Saved) -> list[str]:
     Raises:
         ConfigError: nobody knows.
     """
-    if main_folder(saved.config.hydra) == CONF:
-        return [sys.executable, "-m", "lightning_sweeps"]
     starts = read_starts(saved.folder) if saved.folder is not None else []
     if not starts:
         raise ConfigError(f"{saved.folder}: nothing says which program's search it was; type its command")

@@ -1,6 +1,7 @@
 """What a new interpreter does for trials: start others, or import the program once and be forked, or be a trial."""
 
 import importlib.util
+import logging
 import os
 import signal
 import socket
@@ -52,15 +53,13 @@ def _starting_interpreters(interpreter: list[str], world: int) -> Callable[[int,
 
 def _be_forked(first: Mapping[str, Any], control: socket.socket) -> None:
     from lightning_sweeps.study.fork import ignore_signals, serve_forks
+    from lightning_sweeps.study.process import not_imported
     from lightning_sweeps.study.seeds import Generators
 
     try:
         program = load(first)
-    except GuardMissingError as error:
-        tell(control, Told.WRONG, str(error))
-        return
-    except Exception as error:  # noqa: BLE001 (whatever an import may raise)
-        tell(control, Told.UNFIT, f"to import the program again failed: {type(error).__name__}: {error}")
+    except (Exception, GuardMissingError) as error:  # noqa: BLE001 (whatever an import may raise)
+        tell(control, Told.WRONG, not_imported(error))
         return
     serve_forks(control, program, Generators(), ignore_signals())
 
@@ -97,6 +96,7 @@ def load(first: Mapping[str, Any]) -> Any:
         except SystemExit as left:  # of Hydra's main function, most likely
             raise GuardMissingError from left
         program = unpack_either(first, unpack)
+    sys.argv[:] = first["argv"]  # which the program may have taken options from
     if {"lightning", "lightning_fabric"} & sys.modules.keys():
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # as it does itself
     settings.restore(cloudpickle.loads(first["settings"]))
@@ -143,6 +143,11 @@ def import_main(main: tuple[str, str] | None) -> None:
     # Imported, it is what it is where it runs: whitelists, pickles and loggers know its parts by that name.
     module.__name__ = "__main__"
     _rename(vars(module), set())
+    loggers = logging.root.manager.loggerDict
+    logger = loggers.get("__mp_main__")
+    if isinstance(logger, logging.Logger) and "__main__" not in loggers:
+        loggers["__main__"] = loggers.pop("__mp_main__")
+        logger.name = "__main__"
 
 
 def _rename(parts: Mapping[str, Any], seen: set[int]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Outcome:
-    """``done``, ``pruned``, ``failed``, ``no space`` (on the disk) or ``interrupted``.
+    """``done``, ``pruned``, ``failed``, ``no space`` (on the disk), ``no program`` (to call) or ``interrupted``.
 
     Has the values of what is done and the reason of what failed.
     """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_sweeps import trial as trials
-from lightning_sweeps.errors import RunInterruptedError
+from lightning_sweeps.errors import GuardMissingError, RunInterruptedError
 from lightning_sweeps.study.gpus import show_gpus
 from lightning_sweeps.study.lock import hold_trials_lock
 from lightning_sweeps.study.outcome import Outcome, judge
@@ -171,12 +171,21 @@ def run_one(connection: Connection, program: Program) -> None:
 
 
 def fail(connection: Connection, error: BaseException) -> None:
-    """What a trial's process does instead where the program cannot be imported."""
+    """What a trial's process does instead where the program cannot be imported once more."""
     with suppress(OSError, EOFError, KeyboardInterrupt):
         connection.send(READY)
         given: Assignment = connection.recv()
         _redirect_output(given.folder)
-        connection.send(_failed(error))
+        connection.send(Outcome("no program", reason=not_imported(error)))
+        traceback.print_exception(error)
+
+
+def not_imported(error: BaseException) -> str:
+    """Why no trial can be had of a program."""
+    if isinstance(error, GuardMissingError):
+        return str(error)
+    first = (str(error).splitlines() or [""])[0]
+    return f"the program cannot be imported once more for its trials: {type(error).__name__}: {first}"
 
 
 def _hear_signals() -> None:

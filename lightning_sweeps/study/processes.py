@@ -55,7 +55,7 @@ class Processes:
         self.lock = lock
         self.objectives = objectives
         self.slots = slots
-        self.start_timeout = fair_time(slots) if start_timeout is None else start_timeout
+        self.start_timeout = round(fair_time(slots)) if start_timeout is None else start_timeout
         self._numbers = itertools.count()
         self._processes: dict[int, TrialProcess] = {}
         self._next: tuple[TrialProcess, Connection] | None = None

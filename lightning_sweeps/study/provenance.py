@@ -7,14 +7,13 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 
-from lightning_sweeps.again import program
+from lightning_sweeps.command_line import command, program
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.passwords import masked
 from lightning_sweeps.repository import git_diff, git_state, git_untracked
@@ -34,7 +33,7 @@ def record_start(study: optuna.Study, folder: Path, settings: dict[str, Any]) ->
     started = datetime.now(UTC)
     start = {
         "started": started.isoformat(timespec="seconds"),
-        "command": masked(shlex.join([*program(), *sys.argv[1:]])),
+        "command": masked(shlex.join(command())),
         "program": program(),
         "cwd": str(Path.cwd()),
         "pruner": type(study.pruner).__name__,

@@ -20,7 +20,8 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.again import command_to_go_on, from_here, typed
+from lightning_sweeps.again import command_to_go_on, typed
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError, FolderError, LauncherError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords

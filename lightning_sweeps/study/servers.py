@@ -21,6 +21,7 @@ from typing import Any
 
 import cloudpickle
 
+from lightning_sweeps.command_line import arguments
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study import seeds, settings
 from lightning_sweeps.study.fork import ignore_signals, serve_forks, start_quietly
@@ -156,6 +157,7 @@ class Servers:
             first = {
                 "path": list(sys.path),
                 "argv": list(sys.argv),
+                "typed": [sys.argv[0], *arguments()],  # as the program found it
                 "command": _interpreter(),
                 "main": _main_module(self.program),
                 "ignored": [int(number) for number in STOP if signal.getsignal(number) is signal.SIG_IGN],

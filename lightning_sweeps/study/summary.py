@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.again import from_here
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.study.checkpoints import Checkpoints
 from lightning_sweeps.study.results import ranked
 from lightning_sweeps.study.storage import JOURNAL

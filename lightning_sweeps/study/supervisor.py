@@ -1,5 +1,6 @@
 """The loop that owns the slots of one machine: ask the study, start a process, wait, tell the study."""
 
+import logging
 import math
 import signal
 import socket
@@ -16,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lightning_sweeps.errors import FolderError
+from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.notes import note_lost_seconds, note_result, note_seconds
@@ -29,6 +30,7 @@ from lightning_sweeps.study.signals import Signals
 from lightning_sweeps.study.storage import flush
 from lightning_sweeps.study.view import View
 
+log = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
@@ -73,6 +75,7 @@ class Supervisor:
         self.ending = ""
         self.stopped_by: int | None = None
         self._stop_deadline = math.inf
+        self._begun_once = False  # some trial's task function has been called
         self._looked = 0.0
         self._idle = False  # since nothing waits, and the budget allows no new trial
 
@@ -212,6 +215,12 @@ class Supervisor:
                 slot.deadline = math.inf
                 slot.kill()
             if now >= min(slot.leave_by, self._stop_deadline):
+                if slot.told and not self._stopping and not slot.killed:
+                    log.warning(
+                        "trial %s: its process went on for %g s after its end, perhaps for a thread; it is killed",
+                        slot.job.trial.number,
+                        self._seconds_to_leave,
+                    )
                 slot.leave_by = math.inf
                 slot.kill()
         if now >= self._next_look():
@@ -227,7 +236,7 @@ class Supervisor:
             if self.processes.server.ready and not slot.begun and not slot.failure:
                 slot.begin_by = min(slot.begin_by, now + self.processes.start_timeout)
         late = [slot for slot in self.running if now >= slot.begin_by]
-        within = f"within {self.processes.start_timeout:.0f} s (hydra.sweeper.start_timeout)"
+        within = f"within {self.processes.start_timeout:g} s (hydra.sweeper.start_timeout)"
         if late and self.processes.is_last_way:
             for slot in late:
                 slot.begin_by = math.inf
@@ -285,6 +294,7 @@ class Supervisor:
 
     def _begun(self, slot: Running, rank: Rank) -> None:
         if rank is slot.ranks[0]:
+            self._begun_once = True
             slot.begun, slot.begin_by, slot.started = True, math.inf, time.monotonic()
             if self.budget.trial_timeout is not None:
                 slot.deadline = slot.started + self.budget.trial_timeout
@@ -306,10 +316,10 @@ class Supervisor:
         if rank is slot.ranks[0]:
             slot.deadline = math.inf
             note_seconds(slot)
-        if outcome.how in ("failed", "no space") and not alone:
+        if outcome.how in ("failed", "no space", "no program") and not alone:
             slot.leave_by = min(slot.leave_by, now + SECONDS_TO_FOLLOW)
         elif rank is slot.ranks[0]:
-            slot.leave_by = min(slot.leave_by, now + SECONDS_TO_LEAVE)
+            slot.leave_by = min(slot.leave_by, now + self._seconds_to_leave)
         if outcome.how == "interrupted" and not self._stopping:
             return  # if a cluster sent the signal to all of the job's processes, this one's is on its way
         if alone or (rank is slot.ranks[0] and outcome.how in ("done", "pruned")):
@@ -384,6 +394,10 @@ class Supervisor:
         return Outcome("interrupted")
 
     @property
+    def _seconds_to_leave(self) -> float:
+        return min(SECONDS_TO_LEAVE, self.budget.trial_timeout or math.inf)
+
+    @property
     def _stopping(self) -> bool:
         return self.stopped_by is not None or self.ending.startswith("timeout")
 
@@ -395,6 +409,8 @@ class Supervisor:
     def _close(self, job: Job, outcome: Outcome) -> None:
         if outcome.how == "no space":
             raise FolderError(f"trial {job.trial.number}: {outcome.reason}")
+        if outcome.how == "no program" and not self._begun_once:
+            raise ConfigError(outcome.reason)
         if outcome.how == "interrupted":
             self.owner.release(job.trial)
             self.tally.update()

@@ -24,16 +24,23 @@ class TrialProcess:
         return self.exitcode is not None
 
     def signal(self, number: int) -> None:
-        """Send a signal; SIGKILL to what it started as well, also where it has yet to be started."""
+        """Send a signal to it and to what it started, as a terminal does; SIGKILL also where it is yet to be started.
+
+        What it started may have a group of its own. A process that has just been forked is not yet its group's leader.
+        """
         if number == signal.SIGKILL:
             self._killed = True
             self._cut()
-            if self.pid is not None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self.pid, number)
-        if self.pid is not None and not self.ended:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(self.pid, number)
+        if self.pid is None or (self.ended and number != signal.SIGKILL):
+            return
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            if not self.ended:
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
+        except PermissionError:
+            pass
 
     def started(self, pid: int, descriptors: list[int]) -> None:
         """The server has started it."""

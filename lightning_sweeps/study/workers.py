@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_sweeps.again import PROGRAM, from_here, program
+from lightning_sweeps.command_line import PROGRAM, from_here, program
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -402,3 +404,94 @@ def test_a_server_that_is_late_is_said_in_one_line(own_folder):
         "error: hydra.sweeper.start_method=forkserver: the server that trials are started from did not begin "
         "within 2 s (hydra.sweeper.start_timeout)\n"
     )
+
+
+STRIPPED = """
+import argparse, json, logging, os, sys
+from pathlib import Path
+parser = argparse.ArgumentParser()
+parser.add_argument("--k", type=int, default=0)
+own, rest = parser.parse_known_args()
+sys.argv = [sys.argv[0], *rest]
+"""
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_options_of_the_programs_own_and_of_hydra_reach_trials_resumed_ones_and_reruns(own_folder, name):
+    write("Path(f'found-{cfg.x}').write_text(json.dumps([own.k, cfg.name, sys.argv[1]]))", before=STRIPPED)
+    Path("conf/other.yaml").write_text("x: 1\nname: other\n")
+    chosen = ["hydra/sweeper=study", "hydra.sweep.dir=study", "hydra.sweeper.report=false", way(name)]
+    program = ["app.py", "--k", "3", "--config-name", "other", "-m", *chosen, "x=range(1,100)"]
+    for command in (
+        [*program, "hydra.sweeper.n_trials=1"],
+        ["-m", "lightning_sweeps.resume", "study", "hydra.sweeper.n_trials=2"],
+        ["-m", "lightning_sweeps.rerun", "study", "--trial", "0"],
+    ):
+        subprocess.run([sys.executable, *command], env=_environment(), check=True, timeout=120)
+        (found,) = Path().glob("found-*")
+        assert json.loads(found.read_text()) == [3, "other", "--config-name"]
+        found.unlink()
+
+
+def test_a_rerun_composes_with_the_folder_that_config_dir_named(own_folder):
+    write("Path('found').write_text(cfg.size.name)", before="from pathlib import Path")
+    Path("more/size").mkdir(parents=True)
+    Path("more/size/large.yaml").write_text("name: large\n")
+    chosen = ["hydra/sweeper=study", "hydra.sweep.dir=study", "hydra.sweeper.report=false"]
+    command = [sys.executable, "app.py", "--config-dir", "more", "-m", *chosen, "x=1", "+size=large"]
+    subprocess.run(command, env=_environment(), check=True, timeout=120)
+    Path("found").unlink()
+    Path("more/size/large.yaml").write_text("name: larger\n")
+    tool = [sys.executable, "-m", "lightning_sweeps.rerun", "study"]
+    again = subprocess.run(tool, env=_environment(), check=True, timeout=120, capture_output=True, text=True)
+    assert Path("found").read_text() == "large"
+    assert "changed since trial 0" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["forkserver", "spawn"])
+def test_an_import_that_fails_the_second_time_is_one_error_and_no_failed_trial(own_folder, name):
+    write("", before="import os\nfrom pathlib import Path\nos.mkdir('mine')")
+    done = run("x=1,2", way(name))
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].endswith("FileExistsError: [Errno 17] File exists: 'mine'")
+    assert "cannot be imported once more" in done.stderr
+    assert not Path("study/trials.csv").is_file() or not rows(Path("study"))
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_the_scripts_logger_has_the_name_that_it_has_in_a_run(own_folder, name):
+    write("log.warning('here')", before="import logging\nlog = logging.getLogger(__name__)")
+    search("x=1", way(name))
+    assert "[__main__][WARNING] - here" in Path("study/0/app.log").read_text()
+
+
+STAYS = "threading.Thread(target=time.sleep, args=(300,)).start()"
+
+
+def test_a_thread_that_goes_on_after_its_trial_costs_no_more_than_the_trials_timeout(own_folder):
+    write(STAYS, before="import threading, time")
+    done = run("x=1,2", "hydra.sweeper.trial_timeout=3")
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in rows(Path("study"))] == ["COMPLETE"] * 2
+    assert done.stdout.count("its process went on for 3 s after its end") == 2
+
+
+WAITS = """
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+Path("child").write_text(str(child.pid))
+child.wait()
+"""
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_ctrl_c_reaches_what_a_trial_has_started(own_folder, name):
+    write(WAITS, before="import subprocess, sys\nfrom pathlib import Path")
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=study", way(name), "x=1"]
+    with subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as searching:
+        wait_until(lambda: Path("child").is_file() and Path("child").read_text() != "")
+        began = time.monotonic()
+        searching.send_signal(signal.SIGINT)
+        searching.communicate(timeout=60)
+    assert searching.returncode == 130
+    assert time.monotonic() - began < 8  # a trial that does not listen is killed after ten seconds
+    assert gone(int(Path("child").read_text()))

@@ -20,7 +20,7 @@ def _read(descriptor: int) -> bytes:
 
 role, world, *descriptors = sys.argv[1], *map(int, sys.argv[2:])
 first = pickle.loads(_read(world))  # noqa: S301 (our own, in a file without a name)
-sys.path[:], sys.argv[:] = first["path"], first["argv"]
+sys.path[:], sys.argv[:] = first["path"], first["typed"]
 
 from lightning_sweeps.study.fresh_server import begin  # noqa: E402
 
