@@ -4,8 +4,9 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
@@ -63,9 +64,7 @@ class StudySweeper(Sweeper):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
         start_method = self.options["start_method"]
         if isolation == "none" and start_method != os.environ.get("LIGHTNING_SWEEPS_START_METHOD", "auto"):
-            raise ConfigError(
-                f"hydra.sweeper.start_method={start_method}: isolation=none starts no processes"
-            )
+            raise ConfigError(f"hydra.sweeper.start_method={start_method}: isolation=none starts no processes")
         sizes = {name: self.options[name] for name in ("n_jobs", "devices_per_trial", "trials_per_device")}
         asked = Asked(**sizes, devices=OmegaConf.select(self.master_config, "trainer.devices"))
         in_processes = isolation == "process" and self.options["workers"] is None
@@ -85,7 +84,7 @@ class StudySweeper(Sweeper):
                 arguments,
                 slots,
                 servers,
-                _report if self.options["report"] else lambda _: None,
+                _prepare_report if self.options["report"] else None,
                 supervise,
             )
 
@@ -118,11 +117,22 @@ def supervise(
     sweeper.sweep(arguments)
 
 
-def _report(saved: Any) -> None:
-    """Write the search's report. A search that has ended well does not fail for it, nor for one more Ctrl-C."""
-    from lightning_sweeps.report import write_report
+def _prepare_report(*, ahead: bool) -> Callable[[Any], str]:
+    """Import what a report needs.
 
-    try:
-        write_report(saved, saved.folder / "report.html")
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (any figure may meet a study that it cannot draw)
-        log.warning("no report.html: %s: %s", type(error).__name__, error)
+    Args:
+        ahead: also what only one of many trials needs; it takes a second.
+    """
+    if ahead:
+        import optuna.importance  # noqa: F401
+    from lightning_sweeps.report import write_report
+    from lightning_sweeps.study.saved import open_saved
+
+    def write(where: tuple[str, str | None, str]) -> str:
+        try:
+            write_report(open_saved(*where), Path(where[0], "report.html"))
+        except Exception as error:  # noqa: BLE001 (any figure may meet a study that it cannot draw)
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    return write

@@ -19,6 +19,7 @@ from typing import Any
 
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import GuardMissingError, RunInterruptedError
+from lightning_sweeps.study.errand import Preparation
 from lightning_sweeps.study.gpus import show_gpus
 from lightning_sweeps.study.lock import hold_trials_lock
 from lightning_sweeps.study.outcome import Outcome, judge
@@ -128,8 +129,11 @@ def run_one(connection: Connection, program: Program) -> None:
     multiprocessing.set_start_method(program.start_method, force=True)
     connection.send(READY)
     try:
-        given: Assignment = connection.recv()
+        given: Assignment | Preparation = connection.recv()
     except (EOFError, KeyboardInterrupt):
+        return
+    if isinstance(given, Preparation):
+        given(connection)
         return
     try:
         _take(given.place)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.study.errand import Errand
 from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.process import Assignment
 from lightning_sweeps.study.ranks import Launch
@@ -39,6 +40,7 @@ class Processes:
         server: opened by ``servers``, which have the next one where it fails.
         lock: the supervisor's lock file.
         start_timeout: seconds; within them a server is ready, and a trial calls its task function. None: a fair time.
+        errand: for a process of its own, when the end is near.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Processes:
         objectives: int,
         slots: Slots,
         start_timeout: float | None,
+        errand: Errand | None,
     ) -> None:
         self.servers = servers
         self.server = server
@@ -56,6 +59,7 @@ class Processes:
         self.objectives = objectives
         self.slots = slots
         self.start_timeout = round(fair_time(slots)) if start_timeout is None else start_timeout
+        self.errand = errand
         self._numbers = itertools.count()
         self._processes: dict[int, TrialProcess] = {}
         self._next: tuple[TrialProcess, Connection] | None = None
@@ -73,6 +77,13 @@ class Processes:
             os.close(lifeline)
             self._processes[number] = process
             self._next = process, ours
+
+    def begin_errand(self) -> None:
+        """The end is near: a process gets ready for the errand, unless it would have to import the whole program for that."""
+        if self.errand is None or self.errand.begun or not self.server.ready or self.servers.imports_each_time:
+            return
+        process, connection = self._take_next()
+        self.errand.begin(connection, lambda: process.signal(signal.SIGKILL))
 
     def start(self, job: Job, slot: int, others: int) -> Running:
         """Start a job, where so many slots of other supervisors work on the same cores."""

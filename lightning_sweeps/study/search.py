@@ -29,6 +29,7 @@ from lightning_sweeps.study.budget import Budget, Tally
 from lightning_sweeps.study.checkpoints import Checkpoints, kept_count
 from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.disks import warn_of_network
+from lightning_sweeps.study.errand import Errand, Prepare
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
 from lightning_sweeps.study.outcome import Outcome
@@ -39,7 +40,6 @@ from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.ranks import Launch, start_ranks_by
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, choose
-from lightning_sweeps.study.saved import Saved
 from lightning_sweeps.study.servers import Server, Servers
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
@@ -50,6 +50,7 @@ from lightning_sweeps.study.view import open_view
 from lightning_sweeps.study.workers import Worker, check_launcher, launch, storage_url
 
 log = logging.getLogger(__name__)
+TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn is imported
 BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate", "max_retries")
 
 
@@ -61,14 +62,15 @@ def search(
     arguments: Sequence[str],
     slots: Slots,
     servers: tuple[Servers, Server] | None,
-    report: Callable[[Saved], None],
+    report: Prepare | None,
     supervise: Callable[..., object],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
     Args:
         servers: of the trials' processes, and the first of them, opened; None where trials run in this process.
-        report: called when the search has ended, before the summary.
+        report: prepares to write the report of a search's folder, as its storage and its name in it tell; the writing
+            returns why there is none, if so. None where none is wanted.
         supervise: what a worker on another machine calls, with the first five of these and ``join`` among the options.
 
     Raises:
@@ -101,6 +103,9 @@ def search(
             OmegaConf.save(config, folder / "multirun.yaml")
             at_once = {"n_jobs": slots.count} if workers is None else {"workers": int(workers)}
             record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, **at_once})
+        errand = Errand(report) if report is not None else None
+        if errand is not None:
+            stack.callback(errand.close)
         results = Results(study, folder, list(plan.space.distributions))
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
         if workers is not None:
@@ -119,15 +124,26 @@ def search(
 
             owner = Owner(study, folder, float(options["grace_period"]), slots.count)
             stack.callback(owner.close)
-            ended = _supervise(plan, owner, folder, hydra_context, task_function, config, slots, servers, after)
+            ended = _supervise(plan, owner, folder, hydra_context, task_function, config, slots, servers, after, errand)
         results.finish()
         checkpoints.tidy()
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last
             return None
-        report(Saved(study, folder, config))
+        if errand is not None:
+            _write_report(errand, (str(folder), url, name))
         summarize(study, ended.ending, folder, checkpoints)
     return _leave(ended, config, folder)
+
+
+def _write_report(errand: Errand, where: tuple[str, str | None, str]) -> None:
+    """A search that has ended well does not fail for its report, nor for one more Ctrl-C."""
+    try:
+        wrong = errand.do(where)
+    except KeyboardInterrupt:
+        wrong = "interrupted"
+    if wrong:
+        log.warning("no report.html: %s", wrong)
 
 
 @dataclass
@@ -211,6 +227,7 @@ def _supervise(
     slots: Slots,
     servers: tuple[Servers, Server] | None,
     after: Callable[[Sequence[FrozenTrial]], None],
+    errand: Errand | None,
 ) -> Supervisor:
     """Run trials until a budget is used."""
     owner.put_back(())
@@ -220,7 +237,8 @@ def _supervise(
     )  # fmt: skip
     study, objectives, processes = owner.study, len(plan.directions), None
     if servers is not None:
-        processes = Processes(*servers, owner.lock.file, objectives, slots, plan.start_timeout)
+        long = errand if plan.budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
+        processes = Processes(*servers, owner.lock.file, objectives, slots, plan.start_timeout, long)
     with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
         supervisor = Supervisor(
             study,

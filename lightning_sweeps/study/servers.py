@@ -115,6 +115,11 @@ class Servers:
         self.passed_over = f"{TAKEN[self._left[0]]} ({reason})"
 
     @property
+    def imports_each_time(self) -> bool:
+        """Whether each process imports the program."""
+        return self._left[0] == SPAWN
+
+    @property
     def is_last(self) -> bool:
         """Whether no other way is left."""
         return len(self._left) == 1

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
+SECONDS_OF_AN_ERRAND = 10.0  # so long before the end a process gets ready for what is to be done then
 SECONDS_TO_FOLLOW = 5.0  # the processes of a distributed trial may take this long to fail with the first that did
 
 
@@ -88,8 +89,11 @@ class Supervisor:
                     self._fill()
                     if self.ending and not self.running:
                         break
-                    if self.processes is not None and not self.ending and self._more():
-                        self.processes.prepare()
+                    if self.processes is not None and not self.ending:
+                        if self._more():
+                            self.processes.prepare()
+                        if (self.tally.seconds_left() or math.inf) < SECONDS_OF_AN_ERRAND:
+                            self.processes.begin_errand()
                     self.view.draw(self.running, self.tally)
                     self._wait(wake)
             finally:
