@@ -6,15 +6,14 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import warnings
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from lightning_sweeps.environment import environment
 from lightning_sweeps.study.forkable import why_not_fork
+from lightning_sweeps.study.importing import forkable_imports, has_lightning
 from lightning_sweeps.study.lifeline import tie
 from lightning_sweeps.study.process import run_one
 from lightning_sweeps.study.program import Program
@@ -22,10 +21,6 @@ from lightning_sweeps.study.seeds import Generators
 from lightning_sweeps.study.server import Child, Told, serve, tell
 from lightning_sweeps.study.settings import set_warning_filters
 from lightning_sweeps.study.signals import STOP, TIME_IS_UP
-
-LIGHTNING = {"lightning", "pytorch_lightning"}
-# Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
-SPIN = os.environ.get("GOMP_SPINCOUNT", "10000")
 
 
 def start_quietly(target: Any, *arguments: Any) -> Any:
@@ -117,13 +112,10 @@ def _import_what_runs_need(program: Program) -> None:
     """
     collects = gc.isenabled()
     gc.disable()
-    # Without NVML torch would ask CUDA, and could not be forked afterwards.
-    with environment(PYTORCH_NVML_BASED_CUDA_CHECK="1", GOMP_SPINCOUNT=SPIN), suppress(Exception, SystemExit):
+    with forkable_imports(), suppress(Exception, SystemExit):
         for name in program.preload:
             importlib.import_module(name)
-        if LIGHTNING & sys.modules.keys():
+        if has_lightning():
             importlib.import_module("lightning_sweeps.warm_fit")
-    if LIGHTNING & sys.modules.keys():
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # as Lightning itself does
     if collects:
         gc.enable()

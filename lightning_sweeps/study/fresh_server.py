@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import os
 import signal
 import socket
 import subprocess
@@ -13,8 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import GuardMissingError
+from lightning_sweeps.study.importing import forkable_imports
 from lightning_sweeps.study.lifeline import tie
 from lightning_sweeps.study.server import Child, Told, serve, tell
 
@@ -90,15 +89,13 @@ def load(first: Mapping[str, Any]) -> Any:
     from lightning_sweeps.study import seeds, settings
     from lightning_sweeps.study.program import unpack
 
-    with environment(PYTORCH_NVML_BASED_CUDA_CHECK="1"):  # torch asks CUDA otherwise, and cannot be forked afterwards
+    with forkable_imports():
         try:
             import_main(first["main"])
         except SystemExit as left:  # of Hydra's main function, most likely
             raise GuardMissingError from left
         program = unpack_either(first, unpack)
     sys.argv[:] = first["argv"]  # which the program may have taken options from
-    if {"lightning", "lightning_fabric"} & sys.modules.keys():
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # as it does itself
     settings.restore(cloudpickle.loads(first["settings"]))
     seeds.set_states(first["seeds"])
     if signal.SIGHUP not in first["ignored"]:  # as this interpreter was started

@@ -79,7 +79,7 @@ class Processes:
             self._next = process, ours
 
     def begin_errand(self) -> None:
-        """The end is near: a process gets ready for the errand, unless it would have to import the whole program for that."""
+        """The end is near: a process gets ready for the errand, unless it would import the whole program for that."""
         if self.errand is None or self.errand.begun or not self.server.ready or self.servers.imports_each_time:
             return
         process, connection = self._take_next()

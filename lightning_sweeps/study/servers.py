@@ -112,7 +112,8 @@ class Servers:
             del self._left[0]
         elif self.asked == FORK or not again:
             raise ConfigError(f"hydra.sweeper.start_method={self._left[0]}: {reason}")
-        self.passed_over = f"{TAKEN[self._left[0]]} ({reason})"
+        missing = "" if self._left[0] == FORK else ", without what it makes below if __name__ == '__main__'"
+        self.passed_over = f"{TAKEN[self._left[0]]}{missing} ({reason})"
 
     @property
     def imports_each_time(self) -> bool:

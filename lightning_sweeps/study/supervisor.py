@@ -89,11 +89,7 @@ class Supervisor:
                     self._fill()
                     if self.ending and not self.running:
                         break
-                    if self.processes is not None and not self.ending:
-                        if self._more():
-                            self.processes.prepare()
-                        if (self.tally.seconds_left() or math.inf) < SECONDS_OF_AN_ERRAND:
-                            self.processes.begin_errand()
+                    self._prepare()
                     self.view.draw(self.running, self.tally)
                     self._wait(wake)
             finally:
@@ -167,6 +163,15 @@ class Supervisor:
         if outcome.how == "interrupted":
             self._interrupt(signal.SIGINT)
         self._close(job, outcome)
+
+    def _prepare(self) -> None:
+        """Have ready what comes next."""
+        if self.processes is None or self.ending:
+            return
+        if self._more():
+            self.processes.prepare()
+        if (self.tally.seconds_left() or math.inf) < SECONDS_OF_AN_ERRAND:
+            self.processes.begin_errand()
 
     def _more(self) -> bool:
         """Whether the budget has trials that have not begun."""

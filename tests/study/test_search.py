@@ -288,3 +288,13 @@ def test_each_slot_has_its_gpu(sweep, monkeypatch):
     assert done.returncode == 0, done.stdout
     assert "2 at a time" in done.stdout
     assert set(Path("gpus").read_text().split()) == {"3", "5"}
+
+
+def test_the_report_of_many_trials_is_written_by_a_process_that_got_ready_beside_them(sweep, app):
+    """What it imports takes a second; the supervisor is not to wait for that."""
+    seen = "import atexit, os, sys\natexit.register(lambda: print('sklearn' in sys.modules, file=open('seen', 'a')))\n"
+    app.write_text(seen + app.read_text())
+    done = sweep("x=range(1,7)", "y=0,10", "sleep=0.2", "hydra.sweeper.report=true", "hydra.sweeper.start_method=fork")
+    assert done.returncode == 0, done.stderr
+    assert Path("seen").read_text() == "False\n"
+    assert '"label":"y"' in Path("s/report.html").read_text()
