@@ -1,7 +1,8 @@
 """Overrides as text, in the grammar of Hydra."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 def replaced(overrides: Iterable[str], changed: Iterable[str]) -> list[str]:
@@ -28,3 +29,21 @@ def override_value(value: object) -> str:
 def quoted(text: str) -> str:
     """The text as a quoted string of Hydra's grammar: there a backslash is special only before a quote."""
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
+
+
+def written(value: Any) -> str:
+    """The value in Hydra's grammar, whatever it holds."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_key(str(key))}:{written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ",".join(map(written, value)) + "]"
+    return quoted(str(value))
+
+
+def _key(text: str) -> str:
+    """In Hydra's grammar a key has no quotes."""
+    return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", text)

@@ -1,6 +1,5 @@
 """What a saved config has that the config files do not compose by themselves: as overrides, and as an experiment."""
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from omegaconf import OmegaConf
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF, add_config_folder
-from lightning_sweeps.overrides import quoted
+from lightning_sweeps.overrides import quoted, written
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def drift(saved: Mapping[str, Any], primary: Primary, overrides: Sequence[str]) 
     """
     composed, _ = _compose(primary, overrides)
     return [
-        f"~{key}" if value is _GONE else f"++{key}={_text(value)}"
+        f"~{key}" if value is _GONE else f"++{key}={written(value)}"
         for key, value in _differences(saved, composed).items()
     ]
 
@@ -65,7 +64,7 @@ def experiment(
         for group, option in choices.items()
         if not group.startswith("hydra") and group not in _NO_PART_OF_A_RECIPE and option != usual.get(group)
     }
-    base, _ = _compose(primary, [f"{group}={_text(option)}" for group, option in chosen.items()])
+    base, _ = _compose(primary, [f"{group}={written(option)}" for group, option in chosen.items()])
     values = _differences(saved, base)
     if gone := [key for key, value in values.items() if value is _GONE]:
         raise ConfigError(
@@ -127,21 +126,3 @@ def _differences(wanted: Mapping[str, Any], given: Mapping[str, Any], prefix: st
         elif key not in given or (type(wanted[key]), wanted[key]) != (type(given[key]), given[key]):
             found[name] = wanted[key]
     return found
-
-
-def _text(value: Any) -> str:
-    """The value in Hydra's grammar."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_key(str(key))}:{_text(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(map(_text, value)) + "]"
-    return quoted(str(value))
-
-
-def _key(text: str) -> str:
-    """In Hydra's grammar a key has no quotes."""
-    return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", text)

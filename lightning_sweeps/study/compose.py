@@ -3,7 +3,7 @@
 import copy
 import functools
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, ValueNode, open_dict, read_write
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.space import Space
 
@@ -49,7 +50,7 @@ class Composer:
         folder = Path(self.master.hydra.sweep.dir)
         params = dict(trial.params)
         overrides = self.space.overrides(params)
-        config = self.config(overrides)
+        config = self.config(overrides, params)
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.id = str(trial.number)
             config.hydra.job.num = trial.number
@@ -70,23 +71,31 @@ class Composer:
 
         Raises:
             HydraException: an option, or a key of the space, does not exist.
+            ConfigError: the config does not hold what is drawn for it.
         """
         columns = {
             name: list(one.choices) if isinstance(one, CategoricalDistribution) else [getattr(one, "low", None)]
             for name, one in self.space.distributions.items()
         }
         first = {name: column[0] for name, column in columns.items()}
-        self.config(self.space.overrides(first))
+        self.config(self.space.overrides(first), first)
         for name, column in columns.items():
             if self.loader.repository.group_exists(name):
                 for option in column[1:]:
                     self.config(self.space.overrides({**first, name: option}))
 
-    def config(self, overrides: Sequence[str]) -> DictConfig:
+    def config(self, overrides: Sequence[str], searched: Collection[str] = ()) -> DictConfig:
         """What Hydra's ``load_sweep_config`` composes of these overrides.
 
         Reading and merging the config files takes Hydra a tenth of a second. They are the same for all trials with the
         same choices of config groups, to which the values are then applied as Hydra applies them.
+
+        Args:
+            searched: what stands before the ``=`` of those whose values the study keeps.
+
+        Raises:
+            HydraException: what Hydra refuses.
+            ConfigError: the config holds another value than the study.
         """
         parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
         values = [override for override in parsed if self._is_value(override)]
@@ -94,6 +103,9 @@ class Composer:
         base = self._base(tuple(choices))
         config: DictConfig = pickle.loads(base) if isinstance(base, bytes) else copy.deepcopy(base)  # noqa: S301 (our own)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)  # noqa: SLF001
+        for override in values:
+            if override.get_key_element() in searched:
+                _require_told(override, config)
         with read_write(config.hydra):
             config.hydra.overrides.task = list(overrides)
         return config
@@ -110,3 +122,21 @@ class Composer:
         return (
             override.package is None and not key.startswith("hydra.") and not self.loader.repository.group_exists(key)
         )
+
+
+def _require_told(override: Override, config: DictConfig) -> None:
+    """A trial runs with what the study has noted for it. A container may be merged into what is there."""
+    value = override.value()
+    if isinstance(value, dict | list) or "${" in str(value):
+        return
+    key = override.key_or_group
+    _, _, node = config._select_impl(key, throw_on_missing=False, throw_on_resolution_failure=False)  # noqa: SLF001
+    if isinstance(node, ValueNode):
+        # Its type decides whether 1 and 1.0, or a name and its enum, are one. Not-a-number does not equal itself.
+        told, held = node.validate_and_convert(value), node._value()  # noqa: SLF001
+        if told == held or repr(told) == repr(held):
+            return
+    raise ConfigError(
+        f"{key} is searched, but the config of {override.input_line} holds {node}: another override is stronger.\n"
+        "Leave out one of them"
+    )

@@ -111,7 +111,7 @@ def search(
         if workers is not None:
             log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
             worker = Worker(supervise, options, hydra_context, task_function, config, arguments, gpus)
-            fixed = plan.space.overrides({})
+            fixed = plan.space.fixed
             be_patient(study._storage, float(options["grace_period"]))  # noqa: SLF001 (it is asked again hours later)
             ended: Supervisor | _Ended = _wait_for_workers(
                 lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget

@@ -136,7 +136,7 @@ class Supervisor:
             self.tally.unfinished += not restarted
             try:
                 return self.compose(trial, restarted)
-            except (HydraException, OmegaConfBaseException) as error:
+            except (HydraException, OmegaConfBaseException, ConfigError) as error:
                 self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
         self.tally.update()
         return None

@@ -7,6 +7,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import CONF
 from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.space import Space
@@ -52,3 +53,15 @@ def test_a_trials_config_is_hydras(composer, overrides):
 def test_what_hydra_refuses_is_refused(composer, line):
     with pytest.raises(HydraException):
         composer().config([line])
+
+
+@pytest.mark.parametrize("overrides", [["x.a=1", "x={a:2}"], ["x.a=1", "~x.a"], ["+new=1", "~new"], ["x.a=1", "x.a=2"]])
+def test_a_config_that_holds_another_value_than_the_study_is_refused(composer, overrides):
+    compose = composer("+x={a:0,b:0}")
+    with pytest.raises(ConfigError, match="is searched, but"):
+        compose.config(["+x={a:0,b:0}", *overrides], {overrides[0].partition("=")[0]})
+
+
+@pytest.mark.parametrize("override", ["x.a=${seed}", "x.a=null", "x.a=[1]", "x.a='1'", "x.a=1e-05", "x.a=nan", "x.a="])
+def test_a_config_that_holds_what_was_drawn_is_taken(composer, override):
+    composer("+x={a:0,b:0}").config(["+x={a:0,b:0}", override], {"x.a"})
