@@ -20,6 +20,24 @@ class Exhaustive(BaseSampler):
     def __init__(self, combinations: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]) -> None:
         self.combinations = combinations
         self.space = dict(space)
+        self._first = 0  # the number of the trial that gets the first combination
+
+    def go_on_after(self, trials: Sequence[FrozenTrial]) -> int:
+        """Leave out what another sampler has drawn, as in a smaller budget.
+
+        Returns:
+            How many trials the study has when every combination has had its own.
+        """
+        if all(trial.params in ({}, self._of(trial)) for trial in trials):
+            return len(self.combinations)
+        drawn = [trial.params for trial in trials]
+        left = [one for one in self.combinations if one not in drawn]
+        if left:
+            self.combinations, self._first = left, len(trials)
+        return len(trials) + len(left)
+
+    def _of(self, trial: FrozenTrial) -> Mapping[str, Any]:
+        return self.combinations[(trial.number - self._first) % len(self.combinations)]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self.space
@@ -27,12 +45,12 @@ class Exhaustive(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return dict(self.combinations[trial.number % len(self.combinations)])
+        return dict(self._of(trial))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self.combinations[trial.number % len(self.combinations)][param_name]
+        return self._of(trial)[param_name]
 
 
 class Numbered(BaseSampler):

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.ranks import Launch, start_ranks_by
 from lightning_sweeps.study.results import Results, best_trial
-from lightning_sweeps.study.samplers import Auto, choose
+from lightning_sweeps.study.samplers import Auto, Exhaustive, choose
 from lightning_sweeps.study.servers import Server, Servers
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
@@ -88,16 +88,13 @@ def search(
     gpus = check_launcher(config, int(workers)) if workers is not None else ()
     name = options["study_name"] or str(config.hydra.job.name)
 
-    def open_in(storage: BaseStorage) -> optuna.Study:
-        return open_study(storage, name, plan.directions, plan.sampler, plan.pruner, plan.space)
-
-    study = open_in(open_url(url)) if url is not None else None
+    study = plan.open(open_url(url), name) if url is not None else None
     folder = _folder(config, join=join)
     with ExitStack() as stack:
         lock = FolderLock(folder, join=join)
         stack.callback(lock.release)
         if study is None:
-            study = open_in(open_journal(folder, alone=not join))
+            study = plan.open(open_journal(folder, alone=not join), name)
         warn_of_network(file_of(url, folder))
         if not join:
             OmegaConf.save(config, folder / "multirun.yaml")
@@ -158,6 +155,14 @@ class _Plan:
     budget: Budget
     compose: Composer
     start_timeout: float | None
+
+    def open(self, storage: BaseStorage, name: str) -> optuna.Study:
+        """The study, new or to go on with; the budget is for what it lacks."""
+        study = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
+        if isinstance(self.sampler, Exhaustive):
+            n_trials = self.sampler.go_on_after(study.get_trials(deepcopy=False))
+            self.budget = replace(self.budget, n_trials=n_trials)
+        return study
 
 
 def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, arguments: Sequence[str]) -> _Plan:

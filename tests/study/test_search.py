@@ -298,3 +298,12 @@ def test_the_report_of_many_trials_is_written_by_a_process_that_got_ready_beside
     assert done.returncode == 0, done.stderr
     assert Path("seen").read_text() == "False\n"
     assert '"label":"y"' in Path("s/report.html").read_text()
+
+
+def test_a_budget_that_is_raised_to_all_combinations_runs_those_that_are_left(sweep):
+    for budget in ("2", "4", "9"):
+        done = sweep("x=1,2,3", "y=0,10", f"hydra.sweeper.n_trials={budget}", "hydra.sweeper.sampler.seed=5")
+        assert done.returncode == 0, done.stderr
+        drawn = [(row["x"], row["y"]) for row in rows()]
+        assert len(drawn) == min(int(budget), len(set(drawn)) if budget == "9" else 9)
+    assert sorted(set(drawn)) == sorted((x, y) for x in "123" for y in ("0", "10"))
