@@ -175,3 +175,29 @@ def test_a_program_of_ones_own(app, sweep, command):
     assert made.returncode == 0, made.stderr
     assert OmegaConf.load("conf/experiment/mine.yaml") == {"y": 5, "sleep": 0.0}
     assert "# python app.py +experiment=mine\n" in Path("conf/experiment/mine.yaml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subdir", ["myconf", "null", ".hydra"])
+def test_a_rerun_finds_the_composed_config_where_it_was_kept(app, sweep, command, subdir):
+    """Also in a search that has been moved, whose trials' folders have slashes in their names."""
+    named = f"hydra.sweep.subdir='a/{subdir}/${{hydra.job.num}}'"
+    assert sweep("x=3.0,1.0", f"hydra.output_subdir={subdir}", named).returncode == 0
+    config = app.parent / "conf" / "config.yaml"
+    config.write_text(config.read_text().replace("y: 0", "y: 99"))
+    Path("s").rename("moved")
+    again = command("moved", module=RERUN)
+    assert again.returncode == 0, again.stderr
+    if subdir == "null":
+        assert "composed config of trial 1 is gone, or was not kept (hydra.output_subdir)" in again.stderr
+    else:
+        assert "it is run as it was: ++y=0" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_rerun_has_the_number_that_its_trial_had(app, sweep, command):
+    assert sweep("x=3.0,1.0", "+seed='${hydra:job.num}'", "y='${seed}'").returncode == 0
+    assert "hydra.job.num=1" in OmegaConf.to_container(OmegaConf.load("s/best.yaml"))["command"]
+    assert command("s", module=RERUN).returncode == 0
+    (composed_again,) = Path("outputs/runs").rglob(".hydra/hydra.yaml")
+    assert OmegaConf.load(composed_again).hydra.job.num == 1

@@ -28,7 +28,7 @@ def write_experiment(recipe: Recipe, program: str, name: str) -> tuple[str, str]
         raise ConfigError(f"{from_here(file)} is there already; choose another name")
     config = recipe.config()
     if config is None:
-        raise ConfigError(f"trial {recipe.number}: its folder, with its composed config, is gone")
+        raise ConfigError(f"trial {recipe.number}: its composed config is gone, or was not kept (hydra.output_subdir)")
     value = "" if recipe.value is None else f": {recipe.metric} {recipe.value:.6g}"
     about = f"Trial {recipe.number} of {_search(recipe)}{value}"
     text = experiment(config, recipe.choices(), recipe.primary, name, program, about)

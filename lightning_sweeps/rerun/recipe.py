@@ -28,13 +28,14 @@ class Recipe:
     folder: Path | None  # where it wrote, if that is there
     primary: Primary
     metric: str
+    subdir: str | None  # of that folder, where Hydra writes the composed config
 
     def result(self) -> dict[str, Any]:
         """Its ``result.json``; empty where it has none."""
         return read_result(self.folder) if self.folder is not None else {}
 
     def config(self) -> Mapping[str, Any] | None:
-        """The config that it ran with, with its interpolations; None where the folder is gone."""
+        """The config that it ran with, with its interpolations; None where it is gone, or was not kept."""
         return self._saved("config")
 
     def choices(self) -> Mapping[str, Any]:
@@ -48,8 +49,10 @@ class Recipe:
         return {**hydra["hydra"]["runtime"]["choices"], **several}
 
     def _saved(self, name: str) -> Mapping[str, Any] | None:
-        file = self.folder / ".hydra" / f"{name}.yaml" if self.folder is not None else None
-        if file is None or not file.is_file():
+        if self.folder is None or self.subdir is None:
+            return None
+        file = self.folder / self.subdir / f"{name}.yaml"
+        if not file.is_file():
             return None
         loaded: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
         return loaded  # type: ignore[no-any-return]
@@ -84,6 +87,7 @@ def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
         saved.folder_of(trial),
         _primary(saved.config.hydra),
         str(OmegaConf.select(saved.config, "objective.metric") or "value"),
+        saved.config.hydra.output_subdir,
     )
 
 

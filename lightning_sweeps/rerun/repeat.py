@@ -122,7 +122,13 @@ def program(saved: Saved) -> list[str]:
 def _drift(recipe: Recipe) -> list[str]:
     """Overrides for what has changed in the config files since the trial; says so."""
     config = recipe.config()
-    if config is None or recipe.primary.folder is None or not recipe.primary.folder.is_dir():
+    if config is None:
+        sys.stderr.write(
+            f"The composed config of trial {recipe.number} is gone, or was not kept (hydra.output_subdir): it is run "
+            "with the config files as they are now\n"
+        )
+        return []
+    if recipe.primary.folder is None or not recipe.primary.folder.is_dir():
         return []
     try:
         changes = drift(config, recipe.primary, recipe.overrides)

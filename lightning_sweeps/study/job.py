@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from optuna.trial import Trial
 
 from lightning_sweeps.study.outcome import Outcome
@@ -27,6 +28,14 @@ class Job:
     folder: Path
     restarted: bool
     config: Any
+
+    @property
+    def overrides_again(self) -> list[str]:
+        """What to type for the same config in a single run, which has no number by itself."""
+        config: Any = OmegaConf.to_container(self.config, resolve=False)
+        named = "${hydra:job." in str({key: value for key, value in config.items() if key != "hydra"})
+        number = self.trial.number
+        return [*self.overrides, *([f"hydra.job.num={number}", f"hydra.job.id='{number}'"] if named else [])]
 
 
 @dataclass

@@ -22,7 +22,7 @@ class Outcome:
 
 
 def judge(returned: Any, objectives: int) -> Outcome:
-    """Whether what a task function returned is as many finite numbers as the study has objectives."""
+    """Whether what a task function returned is as many numbers as the study has objectives."""
     given: Sequence[Any] = returned if objectives > 1 and isinstance(returned, list | tuple) else [returned]
     if len(given) != objectives:
         return Outcome("failed", reason=f"returned {_shown(returned)}; {objectives} numbers are needed")
@@ -30,9 +30,11 @@ def judge(returned: Any, objectives: int) -> Outcome:
     for one in given:
         try:
             number = float(one)
+        except OverflowError:
+            return Outcome("failed", reason="returned a number that is too large for a float")
         except (TypeError, ValueError):
             return Outcome("failed", reason=f"returned {_shown(returned)}; a number is needed")
-        if not math.isfinite(number):
+        if math.isnan(number):
             return Outcome("failed", reason=f"returned {number}")
         numbers.append(number)
     return Outcome("done", numbers)

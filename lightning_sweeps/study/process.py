@@ -46,6 +46,8 @@ class ReportingTrial(trials.Trial):
         self._last_step: int | None = None
 
     def report(self, value: float, step: int) -> None:
+        if step < 0:
+            raise ValueError(f"report(step={step}): a step is 0 or more")
         if step != self._last_step:
             self._last_step = step
             self._prune = bool(self._exchange(float(value), int(step)))
@@ -70,7 +72,7 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
             )
         except KeyboardInterrupt:
             return Outcome("interrupted")
-        except Exception as error:  # noqa: BLE001 (anything may be wrong with a config)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (anything may be wrong with a config)
             return _failed(error)
     value = job._return_value  # noqa: SLF001 (the property prints an error of its own)
     if job.status is JobStatus.COMPLETED:
@@ -166,11 +168,13 @@ def run_one(connection: Connection, program: Program) -> None:
         connection.send(BEGUN)
         return program.task_function(config)
 
-    trial = ReportingTrial(number, params, restarted, exchange)
+    trial, process = ReportingTrial(number, params, restarted, exchange), os.getpid()
     outcome = run_trial(trial, program.hydra_context, task, config, given.objectives)
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
+    if os.getpid() != process:  # the main function has forked, and this is the other one that returns from it
+        os._exit(0)
     connection.send(outcome)
 
 

@@ -30,8 +30,11 @@ class Saved:
         """Where the trial wrote, also where the search's folder has been moved since; None where that is gone."""
         noted = trial.user_attrs.get("folder")
         candidates = [Path(noted)] if noted else []
-        if self.folder is not None:
-            candidates.append(self.folder / (Path(noted).name if noted else str(trial.number)))
+        if self.folder is not None and noted:  # the part below the search's folder may have slashes of its own
+            parts = Path(noted).parts
+            candidates += [self.folder.joinpath(*parts[index:]) for index in range(1, len(parts))]
+        elif self.folder is not None:
+            candidates.append(self.folder / str(trial.number))
         return next((folder for folder in candidates if folder.is_dir()), None)
 
     def trial(self, number: int) -> FrozenTrial:

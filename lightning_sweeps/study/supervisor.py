@@ -15,6 +15,7 @@ import optuna
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.errors import ConfigError, FolderError
@@ -31,6 +32,8 @@ from lightning_sweeps.study.storage import flush
 from lightning_sweeps.study.view import View
 
 log = logging.getLogger(__name__)
+STORAGE_TROUBLE = (OSError, FolderError, StorageInternalError)  # nothing that one trial can be blamed for
+TOLD = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # of the others that are told, all failed
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
@@ -136,14 +139,19 @@ class Supervisor:
             self.tally.unfinished += not restarted
             try:
                 return self.compose(trial, restarted)
+            except STORAGE_TROUBLE:
+                raise
             except (HydraException, OmegaConfBaseException, ConfigError) as error:
                 self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
+            except Exception as error:
+                log.debug("no parameters", exc_info=True)
+                self._tell(trial, Outcome("failed", reason=_told_of("its parameters", error)))
         self.tally.update()
         return None
 
     def _begin(self, job: Job, slot: int) -> None:
         job.trial.set_user_attr("folder", str(job.folder))
-        job.trial.set_user_attr("overrides", job.overrides)
+        job.trial.set_user_attr("overrides", job.overrides_again)
         if job.restarted:
             note_lost_seconds(job)
         job.trial.set_user_attr("process", {"slot": slot, "begun": time.time()})
@@ -312,7 +320,14 @@ class Supervisor:
         """The first rank reports; the others get the answer that it got, and wait for it."""
         if rank is slot.ranks[0]:
             slot.value, slot.step = value, step
-            slot.answers[step] = self._report(slot.job.trial, value, step)
+            try:
+                slot.answers[step] = self._report(slot.job.trial, value, step)
+            except STORAGE_TROUBLE:
+                raise
+            except Exception as error:  # noqa: BLE001 (whatever a pruner of somebody's own raises)
+                slot.failure = _told_of("its report", error)
+                slot.kill()
+                return
         slot.asking.append((rank, step))
         for waiting in [one for one in slot.asking if one[1] in slot.answers]:
             slot.asking.remove(waiting)
@@ -430,15 +445,38 @@ class Supervisor:
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         if not self.owner.owns(trial):
             return  # this machine was cut off for longer than the grace period, and another has taken the trial
-        if outcome.how == "done":
-            told = self.study.tell(trial, outcome.values)
-        elif outcome.how == "pruned":
-            told = self.study.tell(trial, state=TrialState.PRUNED)
-        else:
+        state, values = TOLD.get(outcome.how, TrialState.FAIL), outcome.values
+        if state is TrialState.COMPLETE and self._cannot_be_beaten(values):
+            state, outcome.reason = TrialState.FAIL, f"returned {values}, which nothing could beat"
+        if state is TrialState.FAIL:
             trial.set_user_attr("reason", outcome.reason)
-            told = self.study.tell(trial, state=TrialState.FAIL)
+        told = self._tell_study(trial, state, values if state is TrialState.COMPLETE else None)
         self.after(self.tally.update())
         self.view.told(told)
+
+    def _tell_study(self, trial: Trial, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
+        """Tell it; a sampler hears of it there, and may stop the study."""
+        self.study._thread_local.in_optimize_loop = True  # noqa: SLF001 (else ``study.stop`` raises)
+        self.study._stop_flag = False  # noqa: SLF001
+        try:
+            return self.study.tell(trial, values, state)
+        except STORAGE_TROUBLE:
+            raise
+        except Exception as error:
+            told = self._frozen(trial)
+            if not told.state.is_finished():
+                raise
+            log.warning("trial %s is told; %s", trial.number, _told_of("its sampler", error))
+            return told
+        finally:
+            self.study._thread_local.in_optimize_loop = False  # noqa: SLF001
+            if self.study._stop_flag and not self.ending:  # noqa: SLF001
+                self.ending = "its sampler, which has nothing more to try"
+
+    def _cannot_be_beaten(self, values: Sequence[float]) -> bool:
+        """Infinite in the good direction; in the other one it is a bad value, as in Optuna."""
+        signs = [1 if one is StudyDirection.MAXIMIZE else -1 for one in self.study.directions]
+        return any(value * sign == math.inf for value, sign in zip(values, signs, strict=True))
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
@@ -458,6 +496,10 @@ class Supervisor:
             self._stop_deadline = time.monotonic() + SECONDS_TO_STOP
             for slot in self.running:
                 slot.stop()
+
+
+def _told_of(what: str, error: Exception) -> str:
+    return f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _next(connection: Connection) -> Any:

@@ -307,3 +307,75 @@ def test_a_budget_that_is_raised_to_all_combinations_runs_those_that_are_left(sw
         drawn = [(row["x"], row["y"]) for row in rows()]
         assert len(drawn) == min(int(budget), len(set(drawn)) if budget == "9" else 9)
     assert sorted(set(drawn)) == sorted((x, y) for x in "123" for y in ("0", "10"))
+
+
+def test_a_trials_own_exit_fork_or_huge_number_is_its_own_matter(sweep, app):
+    ways = """
+    if cfg.x == 1: sys.exit("no data")
+    if cfg.x == 2: return 10**400
+    if cfg.x == 3: os.fork()
+    if cfg.x == 4: trial.report(1.0, step=-1)
+    if cfg.x == 5: return float("inf")
+    if cfg.x == 6: return float("-inf")
+"""
+    app.write_text(app.read_text().replace("    fault = None", f"{ways}    fault = None", 1))
+    done = sweep("x=9,1,2,3,4,5,6", "hydra.sweeper.max_failure_rate=1")
+    assert done.returncode == 0, done.stderr
+    assert {row["x"]: row["reason"] or row["value"] for row in rows()} == {
+        "9": "81.0",
+        "1": "SystemExit: no data",
+        "2": "returned a number that is too large for a float",
+        "3": "9.0",
+        "4": "ValueError: report(step=-1): a step is 0 or more",
+        "5": "inf",
+        "6": "returned [-inf], which nothing could beat",
+    }
+    assert OmegaConf.load("s/best.yaml").value == 9.0
+
+
+BRUTE_FORCE = "hydra.sweeper.sampler={_target_: optuna.samplers.BruteForceSampler}"
+
+
+@pytest.mark.parametrize("budget", ["20", "4"])
+def test_a_sampler_that_stops_the_study_ends_the_search(sweep, budget):
+    done = sweep("x=1,2,3", "y=0,10", "hydra/sweeper/sampler=random", f"hydra.sweeper.n_trials={budget}", BRUTE_FORCE)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert len(rows()) == min(6, int(budget))
+    assert (budget == "4") is ("its sampler, which has nothing more to try" not in done.stdout)
+
+
+OWN = """
+import optuna
+class Pruner(optuna.pruners.BasePruner):
+    def prune(self, study, trial):
+        raise LookupError("my pruner")
+class Sampler(optuna.samplers.RandomSampler):
+    def sample_relative(self, study, trial, space):
+        if trial.number == 1: raise LookupError("my sampler")
+        return super().sample_relative(study, trial, space)
+    def after_trial(self, study, trial, state, values):
+        if trial.number == 2: raise LookupError("my sampler's end")
+def space(config, trial):
+    if trial.number == 1: raise LookupError("my space")
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("hydra.sweeper.custom_search_space=own.space", "its parameters: LookupError: my space"),
+        ("hydra.sweeper.sampler={_target_: own.Sampler}", "its parameters: LookupError: my sampler"),
+        ("hydra.sweeper.pruner={_target_: own.Pruner}", "its report: LookupError: my pruner"),
+    ],
+)
+def test_what_a_part_of_somebodys_own_raises_fails_its_trial_and_not_the_search(sweep, app, options, reason):
+    Path("own.py").write_text(OWN)
+    app.write_text(app.read_text().replace("@hydra.main(", '@hydra.main(execution_whitelist=["own.*"], ', 1))
+    done = sweep(*SEARCH[:1], options, "hydra.sweeper.n_trials=4", "steps=1", "hydra.sweeper.max_failure_rate=1")
+    found = [row["reason"] for row in rows()]
+    if "report" in reason:
+        assert done.returncode == 1
+        assert found == [reason] * 3  # the first three failures end a search
+    else:
+        assert done.returncode == 0, done.stderr
+        assert found == ["", reason, "", ""]
