@@ -42,6 +42,12 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         trusting.trust(trust)  # anew in a trial's process
         return _run(config, folders)
 
+    def check(config: DictConfig) -> None:
+        plain: Any = OmegaConf.to_container(config, resolve=False)
+        require_kinds(plain, plain.pop("hydra")["runtime"]["choices"], folders)
+        trusting.require_trusted(plain)
+
+    task.check = check  # type: ignore[attr-defined] # before the first trial; read by the sweeper ``study``
     task.preload = ("lightning_sweeps.warm",)  # type: ignore[attr-defined] # read by the sweeper ``study``
     Plugins.instance().register(StudySweeper)  # also where the package is used without being installed
 

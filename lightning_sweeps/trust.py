@@ -57,6 +57,37 @@ def whitelist() -> list[str]:
     return patterns
 
 
+def require_trusted(config: Any, where: str = "") -> None:
+    """Refuse a config that would be refused when something is built of it, before anything is.
+
+    Args:
+        config: plain containers with their interpolations, whose targets are judged when they are known.
+
+    Raises:
+        UntrustedTargetError: a target is outside the whitelist.
+    """
+    if isinstance(config, list):
+        for index, item in enumerate(config):
+            require_trusted(item, f"{where}[{index}]")
+    elif isinstance(config, dict):
+        target = str(config.get("_target_") or "")
+        if target and "${" not in target and not _is_trusted(target):
+            raise _untrusted(where, target)
+        for key, item in config.items():
+            require_trusted(item, f"{where}.{key}" if where else str(key))
+
+
+def _is_trusted(target: str) -> bool:
+    return any(target.startswith(one[:-1]) if one.endswith(".*") else target == one for one in whitelist())
+
+
+def _untrusted(where: str, target: str) -> UntrustedTargetError:
+    return UntrustedTargetError(
+        f"{where}: _target_ '{target}' is not trusted, so a config may not call it.\n"
+        f"Trust its package from Python, main(trust=['package']), or with {TRUST_VARIABLE}=package"
+    )
+
+
 @contextmanager
 def _readable(where: str, target: str) -> Iterator[None]:
     """Turn Hydra's instantiation errors into one that names the config key and the cause."""
@@ -71,10 +102,7 @@ def _readable(where: str, target: str) -> Iterator[None]:
             raise error.__cause__ from error
         text = str(error)
         if "whitelist" in text or "not allowed" in text or "blocked" in text.lower():
-            raise UntrustedTargetError(
-                f"{where}: _target_ '{_refused(text) or target}' is not trusted, so a config may not call it.\n"
-                f"Trust its package from Python, main(trust=['package']), or with {TRUST_VARIABLE}=package"
-            ) from error
+            raise _untrusted(where, _refused(text) or target) from error
         cause = error.__cause__
         reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
         raise ConfigError(f"{where}: cannot build {target}: {' '.join(reason.split())}") from error

@@ -29,10 +29,19 @@ class Composer:
     Args:
         extend: the stock sweeper's ``custom_search_space``: a function of the config and the trial, which may suggest
             more parameters.
+        accept: raises what the program has against a trial's config.
     """
 
-    def __init__(self, space: Space, hydra_context: Any, master: DictConfig, extend: str | None) -> None:
+    def __init__(
+        self,
+        space: Space,
+        hydra_context: Any,
+        master: DictConfig,
+        extend: str | None,
+        accept: Callable[[DictConfig], None] | None = None,
+    ) -> None:
         self.space = space
+        self.accept = accept
         self.loader = hydra_context.config_loader
         self.master = master
         self.extend: Callable[[DictConfig, Trial], None] | None = None
@@ -72,13 +81,16 @@ class Composer:
         Raises:
             HydraException: an option, or a key of the space, does not exist.
             ConfigError: the config does not hold what is drawn for it.
+            SweepsError: the program does not accept it.
         """
         columns = {
             name: list(one.choices) if isinstance(one, CategoricalDistribution) else [getattr(one, "low", None)]
             for name, one in self.space.distributions.items()
         }
         first = {name: column[0] for name, column in columns.items()}
-        self.config(self.space.overrides(first), first)
+        config = self.config(self.space.overrides(first), first)
+        if self.accept is not None:
+            self.accept(config)
         for name, column in columns.items():
             if self.loader.repository.group_exists(name):
                 for option in column[1:]:

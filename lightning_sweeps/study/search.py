@@ -83,7 +83,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = storage_url(options["storage"])
     hide_passwords(config)
-    plan = _plan(options, hydra_context, config, arguments)
+    plan = _plan(options, hydra_context, config, arguments, getattr(task_function, "check", None))
     join, workers = bool(options["join"]), options["workers"]
     gpus = check_launcher(config, int(workers)) if workers is not None else ()
     name = options["study_name"] or str(config.hydra.job.name)
@@ -165,7 +165,13 @@ class _Plan:
         return study
 
 
-def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, arguments: Sequence[str]) -> _Plan:
+def _plan(
+    options: Mapping[str, Any],
+    hydra_context: Any,
+    config: DictConfig,
+    arguments: Sequence[str],
+    accept: Callable[[DictConfig], None] | None,
+) -> _Plan:
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     directions = _directions(options["direction"], config)
     pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
@@ -174,7 +180,7 @@ def _plan(options: Mapping[str, Any], hydra_context: Any, config: DictConfig, ar
     kept_count(options["keep_checkpoints"], len(directions))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
     _seconds("grace_period", options)
-    compose = Composer(space, hydra_context, config, options["custom_search_space"])
+    compose = Composer(space, hydra_context, config, options["custom_search_space"], accept)
     compose.check()
     return _Plan(space, directions, pruner, sampler, why, budget, compose, _seconds("start_timeout", options))
 
