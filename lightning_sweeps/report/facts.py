@@ -112,6 +112,15 @@ def honesty(saved: Saved) -> list[str]:
     return lines
 
 
+def changes(saved: Saved) -> list[str]:
+    """What was changed, and allowed, when the search went on."""
+    return [
+        f"Not only the search space differs: from trial {start['trials']} on: {', '.join(start['changed'])}."
+        for start in starts_of(saved.study)
+        if start.get("changed")
+    ]
+
+
 def space(saved: Saved) -> Facts:
     """The search space, or the distributions of the trials where another tool kept none."""
     described = saved.study.user_attrs.get("space")

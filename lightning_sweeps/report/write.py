@@ -36,7 +36,7 @@ def write_report(saved: Saved, file: Path) -> Path:
         "overview": facts.overview(saved),
         "best": best,
         "about_best": about_best,
-        "honesty": facts.honesty(saved),
+        "honesty": [*facts.changes(saved), *facts.honesty(saved)],
         "header": names,
         "rows": [[_cell(_within(saved, row.get(name, ""))) for name in names] for row in rows],
         "figures": figures(saved.study, metric),

@@ -60,20 +60,28 @@ class Composer:
         params = dict(trial.params)
         overrides = self.space.overrides(params)
         config = self.config(overrides, params)
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.job.id = str(trial.number)
-            config.hydra.job.num = trial.number
-            config.hydra.sweep.dir = str(folder)
-            state: Any = HydraConfig.instance()
-            before, state.cfg = state.cfg, config  # what ``set_config`` does, without the copy
-            subdir = str(OmegaConf.select(config, "hydra.sweep.subdir"))
-            state.cfg = before
+        subdir = self._number(config, trial.number)
         earlier = trial.user_attrs.get("folder")
         if restarted and earlier and Path(earlier).parent != folder and Path(earlier).is_dir():
             with read_write(config.hydra), open_dict(config.hydra):  # begun by another start on a shared storage
                 config.hydra.sweep.dir, config.hydra.sweep.subdir = str(Path(earlier).parent), Path(earlier).name
             return Job(trial, params, overrides, Path(earlier), restarted, config)
+        if not restarted and (folder / subdir).is_dir() and any((folder / subdir).iterdir()):
+            raise ConfigError(f"its folder {subdir} is there already, and is not its own")
         return Job(trial, params, overrides, folder / subdir, restarted, config)
+
+    def _number(self, config: DictConfig, number: int) -> str:
+        """Give a trial's config its number; the name of its folder in the search's."""
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.job.id = str(number)
+            config.hydra.job.num = number
+            config.hydra.sweep.dir = str(self.master.hydra.sweep.dir)
+        state: Any = HydraConfig.instance()
+        before, state.cfg = state.cfg, config  # what ``set_config`` does, without the copy
+        try:
+            return str(OmegaConf.select(config, "hydra.sweep.subdir"))
+        finally:
+            state.cfg = before
 
     def check(self) -> None:
         """Compose each option of the searched groups once: what cannot be composed is known before the first trial.
@@ -84,13 +92,18 @@ class Composer:
             SweepsError: the program does not accept it.
         """
         columns = {
-            name: list(one.choices) if isinstance(one, CategoricalDistribution) else [getattr(one, "low", None)]
+            name: list(one.choices) if isinstance(one, CategoricalDistribution) else [one.low, one.high]  # type: ignore[attr-defined]
             for name, one in self.space.distributions.items()
         }
         first = {name: column[0] for name, column in columns.items()}
         config = self.config(self.space.overrides(first), first)
         if self.accept is not None:
             self.accept(config)
+        other = self.config(self.space.overrides({name: column[-1] for name, column in columns.items()}))
+        if (subdir := self._number(config, 0)) == self._number(other, 1):
+            raise ConfigError(
+                f"hydra.sweep.subdir gives several trials one folder, {subdir}; have it hold ${{hydra:job.num}}"
+            )
         for name, column in columns.items():
             if self.loader.repository.group_exists(name):
                 for option in column[1:]:

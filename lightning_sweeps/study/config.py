@@ -120,6 +120,7 @@ class StudySweeper:
     keep_checkpoints: str = "all"  # or best, or top_3: those of other finished trials are deleted
     report: bool = True  # write report.html at the end
     workers: int | None = None  # supervisors for hydra/launcher to start; null: this command is the only one
+    allow_changes: bool = False  # go on with other fixed overrides than those that the study's trials have
     join: bool = False  # add a supervisor to the search that runs in hydra.sweep.dir
     preload: bool = True  # what the main function refers to is imported once for all trials, not by each
     start_method: str = "${oc.env:LIGHTNING_SWEEPS_START_METHOD,auto}"  # of trials: auto, fork, forkserver or spawn

@@ -15,23 +15,23 @@ import optuna
 from hydra.core.utils import configure_log, setup_globals
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.again import command_to_go_on, typed
+from lightning_sweeps.again import command_to_go_on
 from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError, FolderError, LauncherError
-from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords
 from lightning_sweeps.study.budget import Budget, Tally
 from lightning_sweeps.study.checkpoints import Checkpoints, kept_count
 from lightning_sweeps.study.compose import Composer
+from lightning_sweeps.study.continuity import require_same, require_study
 from lightning_sweeps.study.disks import warn_of_network
 from lightning_sweeps.study.errand import Errand, Prepare
 from lightning_sweeps.study.job import Job
-from lightning_sweeps.study.lock import SUPERVISOR, FolderLock
+from lightning_sweeps.study.lock import FolderLock
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import Owner
 from lightning_sweeps.study.process import ReportingTrial, run_trial
@@ -40,10 +40,11 @@ from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.ranks import Launch, start_ranks_by
 from lightning_sweeps.study.results import Results, best_trial
 from lightning_sweeps.study.samplers import Auto, Exhaustive, choose
+from lightning_sweeps.study.search_folder import choose_folder, save_config
 from lightning_sweeps.study.servers import Server, Servers
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
-from lightning_sweeps.study.storage import be_patient, file_of, open_journal, open_study, open_url
+from lightning_sweeps.study.storage import JOURNAL, be_patient, file_of, open_journal, open_study, open_url
 from lightning_sweeps.study.summary import summarize
 from lightning_sweeps.study.supervisor import Supervisor
 from lightning_sweeps.study.view import open_view
@@ -88,18 +89,18 @@ def search(
     gpus = check_launcher(config, int(workers)) if workers is not None else ()
     name = options["study_name"] or str(config.hydra.job.name)
 
-    study = plan.open(open_url(url), name) if url is not None else None
-    folder = _folder(config, join=join)
+    storage = open_url(url) if url is not None else None
+    folder = choose_folder(config, join=join)
     with ExitStack() as stack:
         lock = FolderLock(folder, join=join)
         stack.callback(lock.release)
-        if study is None:
-            study = plan.open(open_journal(folder, alone=not join), name)
+        study, changed = _open_study(plan, storage, folder, name, config, options)
         warn_of_network(file_of(url, folder))
         if not join:
-            OmegaConf.save(config, folder / "multirun.yaml")
+            save_config(config, folder)
             at_once = {"n_jobs": slots.count} if workers is None else {"workers": int(workers)}
-            record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, **at_once})
+            said = {"changed": changed, "trials": len(study.get_trials(deepcopy=False))} if changed else {}
+            record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, **at_once, **said})
         errand = Errand(report) if report is not None else None
         if errand is not None:
             stack.callback(errand.close)
@@ -131,6 +132,23 @@ def search(
             _write_report(errand, (str(folder), url, name))
         summarize(study, ended.ending, folder, checkpoints)
     return _leave(ended, config, folder)
+
+
+def _open_study(
+    plan: "_Plan",
+    storage: BaseStorage | None,
+    folder: Path,
+    name: str,
+    config: DictConfig,
+    options: Mapping[str, Any],
+) -> tuple[optuna.Study, list[str]]:
+    """The study, in this storage or in the folder's journal, and what is not as it was at its earlier starts."""
+    alone = not options["join"]
+    if storage is None and (folder / JOURNAL).is_file():
+        storage = open_journal(folder, alone=alone)
+    require_study(folder, storage, name)
+    study = plan.open(storage or open_journal(folder, alone=alone), name)
+    return study, require_same(study, config, plan.space.fixed, allow_changes=bool(options["allow_changes"]))
 
 
 def _write_report(errand: Errand, where: tuple[str, str | None, str]) -> None:
@@ -328,24 +346,6 @@ def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.
     if options["custom_search_space"] and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)
     return choose(configured, seed, space, options["n_trials"])
-
-
-def _folder(config: DictConfig, *, join: bool) -> Path:
-    """A folder of its own, or the one of the search to go on with, where ``hydra.sweep.dir`` names it."""
-    folder = Path(str(config.hydra.sweep.dir)).absolute()
-    if join:
-        if config.hydra.sweeper.storage is not None:  # perhaps on a machine that shares no folder
-            folder.mkdir(parents=True, exist_ok=True)
-        elif not (folder / SUPERVISOR).is_file():
-            raise FolderError(f"{folder}: no search lies here to join")
-        return folder
-    named = any(line.startswith("hydra.sweep.dir=") for line in typed(config.hydra))
-    there = named and folder.is_dir()
-    if not (there and ((folder / SUPERVISOR).is_file() or not any(folder.iterdir()))):
-        folder = claim(folder)
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.sweep.dir = str(folder)
-    return folder
 
 
 def _refuse_ranks(_: Launch) -> None:

@@ -379,3 +379,73 @@ def test_what_a_part_of_somebodys_own_raises_fails_its_trial_and_not_the_search(
     else:
         assert done.returncode == 0, done.stderr
         assert found == ["", reason, "", ""]
+
+
+def test_a_lost_or_renamed_study_is_not_begun_anew_over_its_trials(sweep):
+    assert sweep("x=1,2,3", "hydra.sweeper.n_trials=2").returncode == 0
+    before = Path("s/trials.csv").read_text()
+    for lose in (
+        lambda: (Path("s/study.journal").rename("kept"), [])[1],
+        lambda: (Path("s/study.journal").touch(), [])[1],
+        lambda: (Path("kept").replace("s/study.journal"), ["hydra.sweeper.study_name=other"])[1],
+        lambda: ["hydra.sweeper.storage=sqlite:///other.db"],
+    ):
+        done = sweep("x=1,2,3", *lose())
+        assert done.returncode == 1
+        assert "its trials.csv has 2 trials, but the study" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 2
+        assert Path("s/trials.csv").read_text() == before
+    assert sweep("x=1,2,3").returncode == 0
+    assert {row["x"] for row in rows()} == {"1", "2", "3"}
+
+
+def test_trials_of_another_objective_are_refused_and_of_other_overrides_unless_that_is_meant(sweep):
+    search = ["x=1,2,3", "+objective={metric:loss,mode:min}"]
+    assert sweep(*search, "y=5", "hydra.sweeper.n_trials=1").returncode == 0
+    done = sweep("x=1,2,3", "+objective={metric:other,mode:min}", "y=5", "hydra.sweeper.n_trials=2")
+    assert done.returncode == 1
+    assert "cannot be compared" in done.stderr
+    done = sweep(*search, "y=7", "hydra.sweeper.n_trials=2")
+    assert done.returncode == 1
+    assert "+ y=7, - y=5" in done.stderr
+    assert len(rows()) == 1
+    done = sweep(
+        *search, "y=7", "hydra.sweeper.n_trials=2", "hydra.sweeper.allow_changes=true", "hydra.sweeper.report=true"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "from trial 1 on: + y=7, - y=5" in Path("s/report.html").read_text()
+    assert [trial.user_attrs["overrides"][-1] for trial in study().trials] == ["y=5", "y=7"]
+    assert sweep(*search, "y=8", "hydra.sweeper.n_trials=3").returncode == 1  # allowed once
+    assert sweep(*search, "y=7", "hydra.sweeper.n_trials=3").returncode == 0
+
+
+def test_a_folder_that_a_person_names_is_used_unless_something_in_it_would_be_mixed(sweep):
+    Path("s").mkdir()
+    Path("s/README.md").write_text("mine")
+    Path("s/mine.db").touch()
+    assert sweep("x=1,2").returncode == 0
+    assert Path("s/trials.csv").is_file()
+    assert not Path("s-2").exists()
+    for name in ("0", "trials.csv", "study.journal"):
+        Path("t").mkdir(exist_ok=True)
+        (Path("t") / name).touch()
+        done = sweep("x=1,2", "hydra.sweep.dir=t")
+        assert done.returncode == 1
+        assert name in done.stderr
+        assert "name another folder" in done.stderr
+        (Path("t") / name).unlink()
+
+
+def test_two_trials_never_share_a_folder(sweep):
+    done = sweep("x=1,2", "y=3,4", "hydra.sweep.subdir='same'")
+    assert done.returncode == 1
+    assert "gives several trials one folder" in done.stderr
+    done = sweep("x=range(1,100)", "hydra.sweep.subdir='x${x}'", "hydra.sweeper.n_trials=2", "hydra.sweep.dir=t")
+    assert done.returncode == 0, done.stderr
+    Path("t/x50").mkdir()
+    Path("t/x50/mine").touch()
+    done = sweep("x=range(1,100)", "hydra.sweep.subdir='x${x}'", "hydra.sweeper.n_trials=99", "hydra.sweep.dir=t")
+    assert {row["reason"] for row in rows(Path("t"))} == {
+        "",
+        "cannot be composed: its folder x50 is there already, and is not its own",
+    }
