@@ -123,10 +123,11 @@ def _prepare_report(*, ahead: bool) -> Callable[[Any], str]:
     Args:
         ahead: also what only one of many trials needs; it takes a second.
     """
-    if ahead:
-        import optuna.importance  # noqa: F401
-    from lightning_sweeps.report import write_report
+    from lightning_sweeps.report import import_importances, write_report
     from lightning_sweeps.study.saved import open_saved
+
+    if ahead:
+        import_importances()
 
     def write(where: tuple[str, str | None, str]) -> str:
         try:

@@ -1,5 +1,6 @@
 """The figures of one study. Optuna draws what it can; colour-blind readers can tell the colours and the marks apart."""
 
+import importlib
 import math
 import statistics
 import warnings
@@ -42,6 +43,11 @@ class Figure:
     title: str
     about: str
     drawing: go.Figure | None  # None: there is nothing to draw, and why stands above
+
+
+def import_importances() -> None:
+    """Import what only the figures of many trials need, which takes a second, for scikit-learn."""
+    importlib.import_module("optuna.importance")
 
 
 def figures(study: optuna.Study, metric: str) -> list[Figure]:

@@ -12,6 +12,7 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.study.database import DataBase
+from lightning_sweeps.study.hands import Hands
 from lightning_sweeps.study.rows import Noted
 
 
@@ -42,6 +43,14 @@ class Cache(_CachedStorage):
     def state_and_attribute(self, trial_id: int, key: str) -> tuple[TrialState, Any]:
         """What the data base says now of a trial."""
         return self._backend.state_and_attribute(trial_id, key)
+
+    def change_hands(self, trial_id: int, hands: Hands) -> bool:
+        """Change them in one transaction; whether the trial was as it must be."""
+        changed = self._backend.change_hands(trial_id, hands, self._noted.get(trial_id, Noted()))
+        self.forget(trial_id)
+        if changed and hands.after is TrialState.RUNNING:
+            self._hold(super().get_trial(trial_id))
+        return changed
 
     def flush(self) -> None:
         """Write what is noted."""

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 
 from lightning_sweeps.study import rows
+from lightning_sweeps.study.hands import Hands
 
 LONGEST_PAUSE = 5.0
 # A machine that is cut off gets no answer, not even an error; without these a call would wait for a quarter of an hour.
@@ -53,6 +54,11 @@ class DataBase(RDBStorage):
         """See ``rows.state_and_attribute``."""
         with _create_scoped_session(self.scoped_session) as session:
             return rows.state_and_attribute(session, trial_id, key)
+
+    def change_hands(self, trial_id: int, hands: Hands, noted: rows.Noted) -> bool:
+        """See ``rows.change_hands``; in one transaction."""
+        with _create_scoped_session(self.scoped_session) as session:
+            return rows.change_hands(session, trial_id, hands, noted)
 
     def write_trial(self, trial_id: int, noted: rows.Noted, *state: Any) -> None:
         """See ``rows.write_trial``; in one transaction."""
@@ -109,7 +115,7 @@ def _is_lost(error: BaseException | None) -> bool:
 
 
 _INNER = ("_create_new_trial", "_set_trial_param", "_get_trials", "_get_best_trial_id")  # which Optuna's cache calls
-_CALLS = ("get_", "set_", "create_", "write_", "state_and_")
+_CALLS = ("get_", "set_", "create_", "change_", "write_", "state_and_")
 for _name, _call in (vars(RDBStorage) | vars(DataBase)).items():
     if callable(_call) and not isinstance(_call, staticmethod) and (_name in _INNER or _name.startswith(_CALLS)):
         setattr(DataBase, _name, _patient(_call))

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, FolderError
+from lightning_sweeps.study.locking import lock
 
 log = logging.getLogger(__name__)
 LISTED = re.compile(r"^(\s*)(?:GPU|MIG) .*\(UUID: ([^)]+)\)")  # a line of nvidia-smi -L
@@ -141,7 +142,7 @@ def _hold(locks: dict[str, int | None], gpus: Sequence[Gpu], wanted: int | None,
                 )
             locks |= {gpu.name: _share(folder, gpu) for gpu in gpus[:wanted]}
             return Gpus(tuple(locks), shared=True)
-    except OSError as error:  # a disk without locks
+    except (OSError, FolderError) as error:  # a disk without locks
         log.warning("other searches may get the same GPUs: %s", error)
         return Gpus(tuple(gpu.name for gpu in gpus))
 
@@ -155,7 +156,7 @@ def _turn() -> Iterator[Path]:
         raise PermissionError(f"{folder} belongs to another user")
     descriptor = _open(folder / "turn")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, folder / "turn")
         yield folder
     finally:
         os.close(descriptor)
@@ -183,7 +184,7 @@ def _share(folder: Path, gpu: Gpu) -> int | None:
     if gpu.uuid is None:
         return None
     descriptor = _open(_file(folder, gpu, ".shared"))
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    lock(descriptor, _file(folder, gpu, ".shared"), fcntl.LOCK_SH)
     _write_pid(descriptor)
     return descriptor
 

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 from lightning_sweeps.errors import FolderError
+from lightning_sweeps.study.locking import holders, lock
 
 SUPERVISOR = ".supervisor"
 SUPERVISORS = ".supervisors"  # a folder with a lock of each
 SECONDS_OF_A_LOOK = 0.2
+SECONDS_BETWEEN_TRIES = 0.01
 
 
 class FolderLock:
@@ -30,7 +32,7 @@ class FolderLock:
                 f"{folder}: a supervisor is at work on this search; wait for it, stop it, or add another one with\n"
                 f"python -m lightning_sweeps.join {folder}"
             ) from error
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        lock(self._descriptor, folder / SUPERVISOR, fcntl.LOCK_SH)
 
     def _be_first(self) -> None:
         try:
@@ -64,7 +66,7 @@ class SupervisorLock:
         self.file = folder / SUPERVISORS / name
         self.file.parent.mkdir(exist_ok=True)
         self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        lock(self._descriptor, self.file)
 
     def release(self) -> None:
         """The supervisor leaves; its trials have ended."""
@@ -83,20 +85,46 @@ def hold_trials_lock(supervisor: Path) -> int:
     return descriptor
 
 
-def wait_until_gone(supervisor: Path) -> bool | None:
-    """Whether the supervisor with this lock is gone; then waits for its trials, which end by themselves within moments.
+def is_gone(supervisor: Path, patience: float) -> bool | None:
+    """Whether the supervisor with this lock is gone, and its trials, which end by themselves within moments.
 
     None where the lock is not there to tell.
+
+    Args:
+        patience: seconds to wait for its trials.
     """
     if not supervisor.is_file():
         return None
     if _is_held(supervisor):
         return False
-    if _of_trials(supervisor).is_file():
-        descriptor = os.open(_of_trials(supervisor), os.O_RDWR)
-        fcntl.lockf(descriptor, fcntl.LOCK_EX)
-        os.close(descriptor)
+    deadline = time.monotonic() + patience
+    while trials_run(supervisor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(SECONDS_BETWEEN_TRIES)
     return True
+
+
+def left_behind(supervisor: Path) -> str | None:
+    """Who still runs of the trials of a supervisor that is gone, for people; None where none does."""
+    if not supervisor.is_file() or _is_held(supervisor) or not trials_run(supervisor):
+        return None
+    return holders(_of_trials(supervisor))
+
+
+def trials_run(supervisor: Path) -> bool:
+    """Whether trials of the supervisor with this lock have not ended."""
+    try:
+        descriptor = os.open(_of_trials(supervisor), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _of_trials(supervisor: Path) -> Path:

@@ -1,5 +1,6 @@
 """Which supervisor runs a trial, where several share a study, and whose supervisor is gone."""
 
+import logging
 import os
 import secrets
 import socket
@@ -10,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightning_sweeps.errors import FolderError
-from lightning_sweeps.study.lock import SupervisorLock, wait_until_gone
-from lightning_sweeps.study.storage import be_patient, create_within, flush, forget, state_and_attribute
+from lightning_sweeps.study.hands import ANYBODY, Hands
+from lightning_sweeps.study.lock import SupervisorLock, is_gone, left_behind
+from lightning_sweeps.study.storage import be_patient, change_hands, create_within, forget, state_and_attribute
 
+log = logging.getLogger(__name__)
 OWNER = "supervisor"  # a trial's attribute
 SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
 SIGNS_IN_A_GRACE_PERIOD = 4
@@ -53,6 +56,7 @@ class Owner:
         }
         self.next_look = 0.0  # on the monotonic clock
         self._signs = 0
+        self._said: set[str] = set()  # of whose trials it was said that they still run
         self._heard: dict[str, tuple[Any, float]] = {}
         self.give_sign()
         be_patient(self.storage, grace_period * 0.75)  # then it stops, before another one takes its trials
@@ -112,13 +116,14 @@ class Owner:
 
     def release(self, trial: Trial) -> None:
         """Put a trial back that was interrupted."""
-        if self.owns(trial):
-            self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+        self._put_back(trial._trial_id, self.id)  # noqa: SLF001
+        forget(self.study, trial._trial_id)  # noqa: SLF001
 
-    def put_back(self, running: Collection[int]) -> None:
+    def put_back(self, running: Collection[int], patience: float = 0.0) -> None:
         """Put back what belongs to nobody alive.
 
         Args:
+            patience: seconds to wait for the trials of one that has just gone.
             running: the numbers of this supervisor's own trials. Another one of its own was created by a call whose
                 answer was lost.
         """
@@ -129,18 +134,29 @@ class Owner:
         for trial in trials:
             name = trial.user_attrs.get(OWNER, {}).get("id")
             if name == self.id and trial.number not in running:
-                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+                self._put_back(trial._trial_id, name)  # noqa: SLF001
             if name not in gone:
-                gone[name] = name in left or self._is_gone(owners[name], silent)
-            if gone[name] and self._belongs_to(trial._trial_id, name):  # noqa: SLF001
-                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+                gone[name] = name in left or self._is_gone(owners[name], silent, patience)
+            if gone[name]:
+                self._put_back(trial._trial_id, name)  # noqa: SLF001
 
-    def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str]) -> bool:
+    def _put_back(self, trial_id: int, owner: str | None) -> bool:
+        return change_hands(self.study, trial_id, Hands(OWNER, TrialState.RUNNING, owner, TrialState.WAITING))
+
+    def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str], patience: float) -> bool:
         if owner.get("machine") == self.record["machine"]:
-            gone = wait_until_gone(Path(owner["lock"]))
+            gone = is_gone(Path(owner["lock"]), patience)
+            if gone is False:
+                self._say_who_is_left(owner)
             if gone is not None:
                 return gone
         return owner["id"] in silent
+
+    def _say_who_is_left(self, owner: Mapping[str, Any]) -> None:
+        if owner["id"] in self._said or (who := left_behind(Path(owner["lock"]))) is None:
+            return
+        self._said.add(owner["id"])
+        log.warning("a trial of a supervisor that is gone has not ended%s; until then it is not run again", who)
 
     def _silent(self) -> tuple[set[str], set[str]]:
         """Who has said that it leaves, and who has given no sign for too long.
@@ -165,14 +181,8 @@ class Owner:
         return state is TrialState.RUNNING and (owner or {}).get("id") == name
 
     def _take(self, trial: FrozenTrial) -> bool:
-        try:
-            if not self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):  # noqa: SLF001
-                return False
-        except UpdateFinishedTrialError:
-            return False
-        self.storage.set_trial_user_attr(trial._trial_id, OWNER, self.record)  # noqa: SLF001
-        flush(self.study)
-        return True
+        taken = Hands(OWNER, TrialState.WAITING, ANYBODY, TrialState.RUNNING, self.record)
+        return change_hands(self.study, trial._trial_id, taken)  # noqa: SLF001
 
 
 def _cores() -> str:

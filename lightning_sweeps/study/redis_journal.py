@@ -31,7 +31,10 @@ class RedisJournal(JournalRedisBackend):
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Those inside are there one after another."""
-        with _said(), self._redis.lock(f"{self._prefix}:turn", timeout=SECONDS_OF_A_TURN):
+        with (
+            _said(),
+            self._redis.lock(f"{self._prefix}:turn", timeout=SECONDS_OF_A_TURN, blocking_timeout=2 * SECONDS_OF_A_TURN),
+        ):
             yield
 
 

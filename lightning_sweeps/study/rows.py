@@ -28,6 +28,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Integer, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from lightning_sweeps.study.hands import Hands
+
 MOST_IDS = 1000  # in one question
 distribution_of = functools.lru_cache(maxsize=1000)(json_to_distribution)
 
@@ -125,6 +127,24 @@ def state_and_attribute(session: Session, trial_id: int, key: str) -> tuple[Tria
     return state, None if value is None else json.loads(value)
 
 
+def change_hands(session: Session, trial_id: int, hands: Hands, noted: Noted) -> bool:
+    """Change it, with what is noted of it; False where it is not as it must be."""
+    table = _table(TrialModel)
+    begun = {"datetime_start": datetime.now(UTC).replace(tzinfo=None)} if hands.after is TrialState.RUNNING else {}
+    # Before all else, since a data base lets only one at a time change a row, and SQLite locks itself with it.
+    changed: Any = session.execute(
+        update(table)
+        .where(table.c.trial_id == trial_id, table.c.state == hands.before)
+        .values(state=hands.after, **begun)
+    )
+    if not changed.rowcount or not hands.fit(hands.before, state_and_attribute(session, trial_id, hands.key)[1]):
+        session.rollback()
+        return False
+    given = {} if hands.record is None else {hands.key: hands.record}
+    _put_noted(session, trial_id, Noted(noted.params, noted.user_attrs | given))
+    return True
+
+
 def write_trial(
     session: Session,
     trial_id: int,
@@ -144,13 +164,7 @@ def write_trial(
         if before is state:
             return
         raise UpdateFinishedTrialError(f"Trial#{trial_id} has already finished and can not be updated.")
-    params = [
-        {"param_name": name, "param_value": value, "distribution_json": distribution_to_json(distribution)}
-        for name, (value, distribution) in noted.params.items()
-    ]
-    _put(session, TrialParamModel, trial_id, "param_name", params)
-    attributes = [{"key": key, "value_json": json.dumps(value)} for key, value in noted.user_attrs.items()]
-    _put(session, TrialUserAttributeModel, trial_id, "key", attributes)
+    _put_noted(session, trial_id, noted)
     if values is not None:
         stored = [TrialValueModel.value_to_stored_repr(value) for value in values]
         told = [{"objective": i, "value": value, "value_type": kind} for i, (value, kind) in enumerate(stored)]
@@ -160,6 +174,16 @@ def write_trial(
         if at is not None:
             changed["datetime_complete"] = _utc(at)
         session.execute(update(_table(TrialModel)).where(TrialModel.trial_id == trial_id).values(changed))
+
+
+def _put_noted(session: Session, trial_id: int, noted: Noted) -> None:
+    params = [
+        {"param_name": name, "param_value": value, "distribution_json": distribution_to_json(distribution)}
+        for name, (value, distribution) in noted.params.items()
+    ]
+    _put(session, TrialParamModel, trial_id, "param_name", params)
+    attributes = [{"key": key, "value_json": json.dumps(value)} for key, value in noted.user_attrs.items()]
+    _put(session, TrialUserAttributeModel, trial_id, "key", attributes)
 
 
 def _put(session: Session, model: Any, trial_id: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:

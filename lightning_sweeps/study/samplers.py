@@ -102,6 +102,20 @@ class Auto:
         self.seed = seed
 
 
+OLD_DEFAULTS = (
+    "multivariate",
+    "constant_liar",
+)  # of TPE: off in Optuna 4 and in the stock plugin's config, on in Optuna 5
+
+
+def as_optuna_has_it(node: Any, typed: Sequence[str]) -> Any:
+    """A sampler's config without defaults that are not Optuna's any more, unless they were typed."""
+    if not hasattr(node, "get") or node.get("_target_") != "optuna.samplers.TPESampler":
+        return node
+    said = " ".join(line for line in typed if line.lstrip("+").startswith("hydra.sweeper.sampler"))
+    return {key: value for key, value in node.items() if value or key not in OLD_DEFAULTS or key in said}
+
+
 def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None) -> tuple[BaseSampler, int, str]:
     """The sampler, the number of trials, and a word about why.
 

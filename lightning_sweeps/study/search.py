@@ -20,7 +20,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.again import command_to_go_on
+from lightning_sweeps.again import command_to_go_on, typed
 from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError, FolderError, LauncherError
 from lightning_sweeps.passwords import hide_passwords
@@ -28,6 +28,7 @@ from lightning_sweeps.study.budget import Budget, Tally
 from lightning_sweeps.study.checkpoints import Checkpoints, kept_count
 from lightning_sweeps.study.compose import Composer
 from lightning_sweeps.study.continuity import require_same, require_study
+from lightning_sweeps.study.direction import described, directions
 from lightning_sweeps.study.disks import warn_of_network
 from lightning_sweeps.study.errand import Errand, Prepare
 from lightning_sweeps.study.job import Job
@@ -39,7 +40,7 @@ from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.ranks import Launch, start_ranks_by
 from lightning_sweeps.study.results import Results, best_trial
-from lightning_sweeps.study.samplers import Auto, Exhaustive, choose
+from lightning_sweeps.study.samplers import Auto, Exhaustive, as_optuna_has_it, choose
 from lightning_sweeps.study.search_folder import choose_folder, save_config
 from lightning_sweeps.study.servers import Server, Servers
 from lightning_sweeps.study.slots import Slots
@@ -51,6 +52,7 @@ from lightning_sweeps.study.view import open_view
 from lightning_sweeps.study.workers import Worker, check_launcher, launch, storage_url
 
 log = logging.getLogger(__name__)
+SECONDS_TO_END = 5.0  # for the trials of a supervisor that has just been killed
 TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn is imported
 BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate", "max_retries")
 
@@ -107,7 +109,13 @@ def search(
         results = Results(study, folder, list(plan.space.distributions))
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
         if workers is not None:
-            log.info("search in %s\n%s, %s trials", from_here(folder), plan.why, plan.budget.n_trials)
+            log.info(
+                "search in %s: %s\n%s, %s trials",
+                from_here(folder),
+                described(plan.directions, config),
+                plan.why,
+                plan.budget.n_trials,
+            )
             worker = Worker(supervise, options, hydra_context, task_function, config, arguments, gpus)
             fixed = plan.space.fixed
             be_patient(study._storage, float(options["grace_period"]))  # noqa: SLF001 (it is asked again hours later)
@@ -191,16 +199,16 @@ def _plan(
     accept: Callable[[DictConfig], None] | None,
 ) -> _Plan:
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
-    directions = _directions(options["direction"], config)
+    chosen = directions(options["direction"], config)
     pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
-    _require_objective(config, directions, pruner)
-    sampler, n_trials, why = _sampler(options, space)
-    kept_count(options["keep_checkpoints"], len(directions))
+    _require_objective(config, chosen, pruner)
+    sampler, n_trials, why = _sampler(options, space, typed(config.hydra))
+    kept_count(options["keep_checkpoints"], len(chosen))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
     _seconds("grace_period", options)
     compose = Composer(space, hydra_context, config, options["custom_search_space"], accept)
     compose.check()
-    return _Plan(space, directions, pruner, sampler, why, budget, compose, _seconds("start_timeout", options))
+    return _Plan(space, chosen, pruner, sampler, why, budget, compose, _seconds("start_timeout", options))
 
 
 def _seconds(name: str, options: Mapping[str, Any]) -> float | None:
@@ -259,11 +267,16 @@ def _supervise(
     errand: Errand | None,
 ) -> Supervisor:
     """Run trials until a budget is used."""
-    owner.put_back(())
+    owner.put_back((), SECONDS_TO_END)
     log.info(
-        "search in %s\n%s, %s trials, %s at a time%s",
-        from_here(folder), plan.why, plan.budget.n_trials, slots.count, slots.described(),
-    )  # fmt: skip
+        "search in %s: %s\n%s, %s trials, %s at a time%s",
+        from_here(folder),
+        described(plan.directions, config),
+        plan.why,
+        plan.budget.n_trials,
+        slots.count,
+        slots.described(),
+    )
     study, objectives, processes = owner.study, len(plan.directions), None
     if servers is not None:
         long = errand if plan.budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
@@ -304,23 +317,6 @@ def _log_as_hydra(config: DictConfig, hydra_context: Any) -> None:
     configure_log(hydra.hydra_logging, hydra.verbose, execution_whitelist=hydra_context.execution_whitelist)
 
 
-def _directions(given: Any, config: DictConfig) -> list[str]:
-    mode = {"min": "minimize", "max": "maximize"}.get(str(OmegaConf.select(config, "objective.mode")))
-    if given is None:
-        return [mode or "minimize"]
-    several = OmegaConf.is_list(given) or isinstance(given, list | tuple)
-    many = [str(getattr(one, "name", one)) for one in (given if several else [given])]
-    for one in many:
-        if one not in ("minimize", "maximize"):
-            raise ConfigError(f"hydra.sweeper.direction={one}: it is minimize or maximize, or a list of them")
-    if mode is not None and len(many) == 1 and many[0] != mode:
-        raise ConfigError(
-            f"hydra.sweeper.direction={many[0]}, but objective.mode means {mode}: they contradict each other."
-            "\nLeave the direction out; it follows objective.mode"
-        )
-    return many
-
-
 def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:
     if len(directions) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
         raise ConfigError("a pruner compares one objective, and there are several; use hydra/sweeper/pruner=none")
@@ -339,8 +335,10 @@ def _build(name: str, node: Any, *trusted: str) -> Any:
         raise ConfigError(f"hydra/sweeper/{name}: {reason}") from error
 
 
-def _sampler(options: Mapping[str, Any], space: Space) -> tuple[optuna.samplers.BaseSampler, int, str]:
-    node = options["sampler"]
+def _sampler(
+    options: Mapping[str, Any], space: Space, lines: Sequence[str]
+) -> tuple[optuna.samplers.BaseSampler, int, str]:
+    node = as_optuna_has_it(options["sampler"], lines)
     configured = _build("sampler", node, "optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
     seed = node.get("seed") if hasattr(node, "get") else None
     if options["custom_search_space"] and isinstance(configured, Auto):

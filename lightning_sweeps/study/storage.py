@@ -1,6 +1,5 @@
 """Where a study is kept: by default a journal file in the sweep's folder, else any storage URL of Optuna's."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.passwords import masked
+from lightning_sweeps.study.hands import Hands
+from lightning_sweeps.study.locking import lock
 from lightning_sweeps.study.space import Space
 
 JOURNAL = "study.journal"
@@ -49,7 +50,11 @@ class FileLock(BaseJournalFileLock):
             raise FolderError(f"{self.journal} is gone: somebody deleted or moved it while the search was running")
         self._seen = there
         self._descriptor = os.open(self.journal.with_name(f".{self.journal.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            lock(self._descriptor, self.journal)
+        except FolderError:
+            self.release()
+            raise
         return True
 
     def release(self) -> None:
@@ -175,7 +180,7 @@ def _turn(storage: Any) -> Iterator[None]:
     elif isinstance(backend, JournalFileBackend):
         journal = Path(backend._file_path)  # noqa: SLF001
         with journal.with_name(f".{journal.name}.turn").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno(), Path(file.name))
             yield
     else:
         yield
@@ -201,6 +206,20 @@ def state_and_attribute(study: optuna.Study, trial_id: int, key: str) -> tuple[T
         return found
     frozen = storage.get_trial(trial_id)
     return frozen.state, frozen.user_attrs.get(key)
+
+
+def change_hands(study: optuna.Study, trial_id: int, hands: Hands) -> bool:
+    """Give a trial to another, or back, if it still is as it was seen; nobody else comes in between."""
+    storage: Any = study._storage  # noqa: SLF001
+    if (cache := _cache(storage)) is not None:
+        changed: bool = cache.change_hands(trial_id, hands)
+        return changed
+    with _turn(storage):
+        if not hands.fit(*state_and_attribute(study, trial_id, hands.key)):
+            return False
+        if hands.record is not None:  # first: one that is killed now has taken nothing
+            storage.set_trial_user_attr(trial_id, hands.key, hands.record)
+        return bool(storage.set_trial_state_values(trial_id, hands.after)) or hands.after is not TrialState.RUNNING
 
 
 def _cache(storage: Any) -> Any:

@@ -79,6 +79,7 @@ class Supervisor:
         self.ending = ""
         self.stopped_by: int | None = None
         self._stop_deadline = math.inf
+        self._pruner_is_told = False  # or somebody knows that it is not
         self._begun_once = False  # some trial's task function has been called
         self._looked = 0.0
         self._idle = False  # since nothing waits, and the budget allows no new trial
@@ -453,6 +454,21 @@ class Supervisor:
         told = self._tell_study(trial, state, values if state is TrialState.COMPLETE else None)
         self.after(self.tally.update())
         self.view.told(told)
+        self._warn_of_an_idle_pruner(told)
+
+    def _warn_of_an_idle_pruner(self, told: FrozenTrial) -> None:
+        """One that is told nothing prunes nothing; the first complete trial shows it."""
+        judges = not isinstance(self.study.pruner, optuna.pruners.NopPruner) and len(self.study.directions) == 1
+        if self._pruner_is_told or not judges or told.state is not TrialState.COMPLETE:
+            return
+        self._pruner_is_told = True
+        if not told.intermediate_values:
+            log.warning(
+                "trial %s has reported nothing, so %s has nothing to prune by. Report from the program, "
+                "lightning_sweeps.current_trial().report(value, step), or choose hydra/sweeper/pruner=none",
+                told.number,
+                type(self.study.pruner).__name__,
+            )
 
     def _tell_study(self, trial: Trial, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
         """Tell it; a sampler hears of it there, and may stop the study."""

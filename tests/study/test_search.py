@@ -449,3 +449,13 @@ def test_two_trials_never_share_a_folder(sweep):
         "",
         "cannot be composed: its folder x50 is there already, and is not its own",
     }
+
+
+def test_a_pruner_that_is_told_nothing_says_so_once(sweep):
+    done = sweep("x=1,2,3", "hydra/sweeper/pruner=median")
+    assert done.stdout.count("trial 0 has reported nothing, so MedianPruner has nothing to prune by") == 1
+    assert done.stdout.splitlines()[0].endswith(
+        "minimize what the program returns (for the other way: hydra.sweeper.direction=maximize)"
+    )
+    told = sweep("x=1,2,3", "hydra/sweeper/pruner=median", "steps=2", "hydra.sweep.dir=t")
+    assert "reported nothing" not in told.stdout

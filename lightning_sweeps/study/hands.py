@@ -1,0 +1,32 @@
+"""A trial changes hands: one supervisor takes it, or puts it back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import TrialState
+
+ANYBODY = "anybody"
+
+
+@dataclass(frozen=True)
+class Hands:
+    """How a trial changes hands, if it is still as it was seen.
+
+    Args:
+        key: the attribute that names the owner, by its ``id``.
+        before: the state that it must have.
+        owner: whose it must be; None: nobody's.
+        after: the state that it gets.
+        record: the attribute that it gets; None: it keeps its own.
+    """
+
+    key: str
+    before: TrialState
+    owner: str | None
+    after: TrialState
+    record: Mapping[str, Any] | None = None
+
+    def fit(self, state: TrialState, owner: Mapping[str, Any] | None) -> bool:
+        """Whether it is as it must be."""
+        return state is self.before and self.owner in (ANYBODY, (owner or {}).get("id"))
