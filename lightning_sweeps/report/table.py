@@ -8,15 +8,16 @@ from typing import Any
 
 import optuna
 
-from lightning_sweeps.study.results import columns, row
+from lightning_sweeps.study.results import Take, columns, row
 
 FORMATS = ("csv", "json", "md")
-_NOT_IN_PRINT = ("folder",)  # a paper's table has no paths
+_NOT_IN_PRINT = ("value_step", "last_report", "folder")  # a paper's table has no paths
 
 
 def trials_table(study: optuna.Study) -> tuple[list[str], list[dict[str, Any]]]:
     """Column names, and a row for each trial that has begun; the same as in ``trials.csv``."""
-    rows = [row(trial) for trial in study.get_trials(deepcopy=False)]
+    take = Take.of(study)
+    rows = [row(trial, take) for trial in study.get_trials(deepcopy=False)]
     return columns(rows), rows
 
 

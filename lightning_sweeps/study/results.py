@@ -2,7 +2,9 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from lightning_sweeps.again import command_again
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.study.budget import settled
 
-COLUMNS = ("number", "state", "value", "epochs", "seconds", "folder", "reason")
+COLUMNS = ("number", "state", "value", "value_step", "last_report", "epochs", "seconds", "folder", "reason")
+FIRST = 3  # of them stand before the parameters
 
 
 class Results:
@@ -24,7 +27,8 @@ class Results:
         self.study = study
         self.folder = folder
         self.rows: dict[int, dict[str, Any]] = {}
-        self._columns = [*COLUMNS[:3], *map(_column, parameters), *COLUMNS[3:]]
+        self._columns = [*COLUMNS[:FIRST], *map(_column, parameters), *COLUMNS[FIRST:]]
+        self._take = Take.of(study)
         self._lines: dict[int, str] = {}  # a row as text, so that a long study costs no more per trial than a short one
         self._best: FrozenTrial | None = None
         self._settled = 0  # so many trials at the beginning of the study have ended and have their rows
@@ -37,9 +41,9 @@ class Results:
         self._settled += settled(recent)
         told = [trial for trial in recent if trial.state.is_finished() and trial.number not in self.rows]
         for trial in told:
-            self.rows[trial.number] = new = row(trial)
+            self.rows[trial.number] = new = row(trial, self._take)
             if added := [name for name in new if name not in self._columns]:
-                self._columns[-4:-4] = added
+                self._columns[FIRST - len(COLUMNS) : FIRST - len(COLUMNS)] = added
                 self._lines.clear()
         for number in self.rows.keys() - self._lines.keys():
             self._lines[number] = self._line(self.rows[number])
@@ -97,20 +101,53 @@ def _column(parameter: str) -> str:
 def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the columns of these rows: the parameters of all of them between value and epochs."""
     parameters = {name: None for one in rows for name in one if name not in COLUMNS}
-    return [*COLUMNS[:3], *parameters, *COLUMNS[3:]]
+    return [*COLUMNS[:FIRST], *parameters, *COLUMNS[FIRST:]]
 
 
-def row(trial: FrozenTrial) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Take:
+    """Which of a trial's reports is its value: ``best``, ``last``, or Optuna's rule where the program has none."""
+
+    take: str | None
+    maximize: bool
+
+    @classmethod
+    def of(cls, study: optuna.Study) -> "Take":
+        """What ``objective.take`` says in the study's search."""
+        objective = study.user_attrs.get("objective")
+        take = objective.get("take") if isinstance(objective, Mapping) else None
+        return cls(take, study.directions[0] is optuna.study.StudyDirection.MAXIMIZE)
+
+    def value(self, trial: FrozenTrial) -> tuple[Any, Any]:
+        """The value and the step of the report that it is; empty texts for what there is not."""
+        if trial.values and len(trial.values) > 1:
+            return list(trial.values), ""
+        reports = {step: value for step, value in trial.intermediate_values.items() if not math.isnan(value)}
+        value = trial.values[0] if trial.values else ""
+        if self.take == "best" and reports:
+            step = (max if self.maximize else min)(reports, key=lambda step: (reports[step], -step * self._sign))
+            value = reports[step] if trial.state is TrialState.PRUNED else value
+            return value, step if value == reports[step] else ""
+        return value, "" if trial.last_step is None else trial.last_step
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.maximize else -1
+
+
+def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
     """A trial's row of the table; empty text for what it does not have."""
     attributes = trial.user_attrs
     reported = "" if trial.last_step is None else trial.last_step
     seconds = trial.duration.total_seconds() if trial.duration else ""
-    value = (trial.values[0] if len(trial.values) == 1 else list(trial.values)) if trial.values else ""
+    value, step = take.value(trial)
     return {
         "number": trial.number,
         "state": trial.state.name,
         "value": value,
         **{_column(name): given for name, given in trial.params.items()},
+        "value_step": step,
+        "last_report": "" if trial.last_step is None else trial.intermediate_values[trial.last_step],
         "epochs": attributes.get("epochs", reported),
         "seconds": attributes.get("seconds", seconds),
         "folder": attributes.get("folder", ""),

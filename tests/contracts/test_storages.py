@@ -351,6 +351,21 @@ def test_the_table_has_every_finished_trial(storage, own_folder):
     ]
 
 
+@pytest.mark.parametrize(("take", "value", "step"), [("best", "0.5", "2"), ("last", "7.0", "3"), (None, "7.0", "3")])
+def test_the_value_of_a_pruned_trial_is_what_the_objective_takes(storage, own_folder, take, value, step):
+    study = opened(storage)
+    study.set_user_attr("objective", {"metric": "loss", "mode": "min", "take": take})
+    pruned, complete = study.ask(SPACE.distributions), study.ask(SPACE.distributions)
+    for step_of_report, reported in enumerate((1.0, 0.5, 7.0), start=1):
+        pruned.report(reported, step_of_report)
+        complete.report(reported, step_of_report)
+    study.tell(pruned, state=TrialState.PRUNED)
+    study.tell(complete, 0.5 if take == "best" else 7.0)
+    Results(study, own_folder)
+    for row in rows(own_folder):
+        assert (row["value"], row["value_step"], row["last_report"]) == (value, step, "7.0")
+
+
 @pytest.fixture(params=["journal", "sqlite", *SERVERS])
 def kept(request) -> list[str]:
     """The options for each storage that outlives the command."""
