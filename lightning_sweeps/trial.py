@@ -16,6 +16,11 @@ class Trial:
     def report(self, value: float, step: int) -> None:
         """Tell the search an intermediate value of the objective; ``step`` counts what was spent, such as epochs."""
 
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Inside, a checkpoint is written: a search that is stopped does not kill this trial before it is whole."""
+        yield
+
     def should_prune(self) -> bool:
         """Whether the search gives this trial up. Then end the run soon, by returning or with any value."""
         return False

@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.trial import current_trial
 
 
 class SaveOnInterrupt(QuietCallback):
@@ -56,7 +57,8 @@ class SaveOnInterrupt(QuietCallback):
 
     def _save(self, trainer: Trainer) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            trainer.save_checkpoint(self.file)
+            with current_trial().saving():
+                trainer.save_checkpoint(self.file)
             self.saved = True
 
     def _ask(self, number: int, frame: FrameType | None) -> None:

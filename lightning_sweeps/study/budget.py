@@ -23,6 +23,7 @@ class Budget:
     n_trials: int
     timeout: float | None = None
     trial_timeout: float | None = None
+    stop_timeout: float = 120.0
     target: float | None = None
     patience: int | None = None
     max_failure_rate: float = 0.5
@@ -34,7 +35,7 @@ class Budget:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ConfigError(f"hydra.sweeper.{name}={value}: it is a whole number, at least {low}")
-        for name in ("timeout", "trial_timeout"):
+        for name in ("timeout", "trial_timeout", "stop_timeout"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"hydra.sweeper.{name}={value}: it is a number of seconds, more than 0")

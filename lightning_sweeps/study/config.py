@@ -128,6 +128,7 @@ class StudySweeper:
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: float | None = None  # seconds of this start
     trial_timeout: float | None = None  # seconds of a trial
+    stop_timeout: float = 120.0  # seconds for a stopped trial that is writing, as a large checkpoint; others have ten
     target: float | None = None  # stop when the best value is this good
     patience: int | None = None  # stop after so many finished trials without a better one
     grace_period: float = 60.0  # seconds without a sign of life after which a supervisor elsewhere counts as gone

@@ -4,6 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,6 +17,8 @@ from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.process import Assignment
 from lightning_sweeps.study.slots import Slot
 from lightning_sweeps.study.trial_process import TrialProcess
+
+SECONDS_OF_A_WRITE = 2.0  # a file that has not changed for so long is not being written
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Rank:
     ready: bool = False  # and has its assignment
     outcome: Outcome | None = None
     ended: bool = False
+    saving: bool = False  # a checkpoint
     died: bool = False  # without an outcome, and not killed by us
 
     def signal(self, number: int) -> None:
@@ -87,6 +91,17 @@ class Running:
     def ended(self) -> bool:
         """Whether no process is left."""
         return all(rank.ended for rank in self.ranks)
+
+    def is_writing(self) -> bool:
+        """Whether it says so, or something in its folder has just changed."""
+        if any(rank.saving for rank in self.alive()):
+            return True
+        changed = time.time() - SECONDS_OF_A_WRITE
+        with suppress(OSError):  # one is renamed meanwhile
+            return any(
+                file.stat().st_mtime > changed for file in self.job.folder.rglob("*") if file.name != "output.log"
+            )
+        return True
 
     def alive(self) -> Iterator[Rank]:
         """Those that have not ended."""

@@ -10,8 +10,8 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,12 +32,16 @@ from lightning_sweeps.study.uncomposed import Uncomposed
 
 READY = "ready"  # a process has all that it needs, and waits for a trial
 BEGUN = "begun"  # it is calling the task function
+SAVING, SAVED = "saving", "saved"  # it is writing a checkpoint, or not any more
 
 
 class ReportingTrial(trials.Trial):
     """The current trial of a search; ``exchange`` gives a report to the study and returns whether to prune."""
 
-    def __init__(self, number: int, params: Mapping[str, Any], restarted: bool, exchange: Any) -> None:
+    def __init__(
+        self, number: int, params: Mapping[str, Any], restarted: bool, exchange: Any, say: Callable[[str], None]
+    ) -> None:
+        self._say = say
         self.number = number
         self.params = params
         self.restarted = restarted
@@ -51,6 +55,14 @@ class ReportingTrial(trials.Trial):
         if step != self._last_step:
             self._last_step = step
             self._prune = bool(self._exchange(float(value), int(step)))
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        self._say(SAVING)
+        try:
+            yield
+        finally:
+            self._say(SAVED)
 
     def should_prune(self) -> bool:
         self.pruned = self._prune
@@ -168,7 +180,7 @@ def run_one(connection: Connection, program: Program) -> None:
         connection.send(BEGUN)
         return program.task_function(config)
 
-    trial, process = ReportingTrial(number, params, restarted, exchange), os.getpid()
+    trial, process = ReportingTrial(number, params, restarted, exchange, connection.send), os.getpid()
     outcome = run_trial(trial, program.hydra_context, task, config, given.objectives)
     with suppress(OSError, ValueError):
         sys.stdout.flush()

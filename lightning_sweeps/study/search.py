@@ -3,10 +3,11 @@
 import gc
 import importlib
 import logging
+import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ from lightning_sweeps.study.workers import Worker, check_launcher, launch, stora
 log = logging.getLogger(__name__)
 SECONDS_TO_END = 5.0  # for the trials of a supervisor that has just been killed
 TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn is imported
-BUDGETS = ("timeout", "trial_timeout", "target", "patience", "max_failure_rate", "max_retries")
+BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
 
 
 def search(
@@ -356,8 +357,19 @@ def _run_here(
     for module in getattr(task_function, "preload", ()):
         importlib.import_module(module)
     start_ranks_by(_refuse_ranks, 1)
-    trial = ReportingTrial(job.trial.number, job.params, job.restarted, report)
+    trial = ReportingTrial(job.trial.number, job.params, job.restarted, report, lambda _: None)
     try:
-        return run_trial(trial, hydra_context, task_function, job.config, objectives)
+        with _ctrl_c_raising():
+            return run_trial(trial, hydra_context, task_function, job.config, objectives)
     finally:
         _log_as_hydra(master, hydra_context)  # the trial's handlers write into its folder
+
+
+@contextmanager
+def _ctrl_c_raising() -> Iterator[None]:
+    """The search's own handler only notes it, for a loop that does not turn while a trial runs in this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -24,7 +24,7 @@ from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.notes import note_lost_seconds, note_result, note_seconds
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import Owner
-from lightning_sweeps.study.process import BEGUN, READY
+from lightning_sweeps.study.process import BEGUN, READY, SAVED, SAVING
 from lightning_sweeps.study.processes import UNKNOWN_EXIT, Processes
 from lightning_sweeps.study.ranks import Launch
 from lightning_sweeps.study.signals import Signals
@@ -34,7 +34,7 @@ from lightning_sweeps.study.view import View
 log = logging.getLogger(__name__)
 STORAGE_TROUBLE = (OSError, FolderError, StorageInternalError)  # nothing that one trial can be blamed for
 TOLD = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # of the others that are told, all failed
-SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step and save; then it is killed
+SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step; then it is killed unless it is writing
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
 SECONDS_OF_AN_ERRAND = 10.0  # so long before the end a process gets ready for what is to be done then
@@ -78,7 +78,8 @@ class Supervisor:
         self._ready: Job | None = None
         self.ending = ""
         self.stopped_by: int | None = None
-        self._stop_deadline = math.inf
+        self._stop_deadline = self._stop_limit = math.inf
+        self._look_at_writers = 0.0
         self._pruner_is_told = False  # or somebody knows that it is not
         self._begun_once = False  # some trial's task function has been called
         self._looked = 0.0
@@ -232,7 +233,7 @@ class Supervisor:
                     slot.failure = f"timed out after trial_timeout={self.budget.trial_timeout} s"
                 slot.deadline = math.inf
                 slot.kill()
-            if now >= min(slot.leave_by, self._stop_deadline):
+            if now >= slot.leave_by or (now >= self._stop_deadline and not self._finishes_writing(slot, now)):
                 if slot.told and not self._stopping and not slot.killed:
                     log.warning(
                         "trial %s: its process went on for %g s after its end, perhaps for a thread; it is killed",
@@ -241,10 +242,19 @@ class Supervisor:
                     )
                 slot.leave_by = math.inf
                 slot.kill()
+        if now >= self._stop_deadline and self._look_at_writers > now:
+            self._stop_deadline = self._look_at_writers
         if now >= self._next_look():
             self._look_around()
         if self._ended() and self.ending.startswith("timeout") and self.stopped_by is None:
             self._stop_running()
+
+    def _finishes_writing(self, slot: Running, now: float) -> bool:
+        """Whether a stopped trial gets more time, since a half checkpoint is none. A second Ctrl-C gives none."""
+        if not self._stop_deadline or now >= self._stop_limit or not slot.is_writing():
+            return False
+        self._look_at_writers = now + SECONDS_BETWEEN_LOOKS
+        return True
 
     def _see_to_beginnings(self, now: float) -> None:
         """An import that waits for ever, and a fork that hangs, are noticed, and another way is taken."""
@@ -301,6 +311,8 @@ class Supervisor:
                 self.processes.give(rank)
             elif message == BEGUN:
                 self._begun(slot, rank)
+            elif message in (SAVING, SAVED):
+                rank.saving = message == SAVING
             elif isinstance(message, Launch):
                 self.processes.launch(slot, message)
             elif isinstance(message, Outcome):  # its last word; the slot is free when all its processes have left
@@ -509,7 +521,9 @@ class Supervisor:
 
     def _stop_running(self) -> None:
         if self._stop_deadline == math.inf:
-            self._stop_deadline = time.monotonic() + SECONDS_TO_STOP
+            now = time.monotonic()
+            self._stop_deadline = now + min(SECONDS_TO_STOP, self.budget.stop_timeout)
+            self._stop_limit = now + self.budget.stop_timeout
             for slot in self.running:
                 slot.stop()
 

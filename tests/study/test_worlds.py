@@ -495,3 +495,35 @@ def test_ctrl_c_reaches_what_a_trial_has_started(own_folder, name):
     assert searching.returncode == 130
     assert time.monotonic() - began < 8  # a trial that does not listen is killed after ten seconds
     assert gone(int(Path("child").read_text()))
+
+
+WRITES = """
+try:
+    Path("begun").touch(); time.sleep(600)
+finally:
+    with open(Path(hydra.core.hydra_config.HydraConfig.get().runtime.output_dir, "large.ckpt"), "w") as file:
+        for _ in range(60):
+            file.write("x"); file.flush(); time.sleep(0.2)
+    Path("whole").touch()
+"""
+
+
+@pytest.mark.parametrize("stop_timeout", ["60", "2"])
+def test_a_stopped_trial_finishes_its_writing_within_a_limit(own_folder, stop_timeout):
+    write(WRITES, before="import time\nfrom pathlib import Path\nimport hydra.core.hydra_config")
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=study", "x=1"]
+    limit = f"hydra.sweeper.stop_timeout={stop_timeout}"
+    with subprocess.Popen([*command, limit], env=_environment(), stderr=subprocess.DEVNULL) as searching:
+        wait_until(Path("begun").is_file)
+        searching.send_signal(signal.SIGINT)
+        assert searching.wait(60) == 130
+    assert Path("whole").is_file() is (stop_timeout == "60")  # it takes twelve seconds, more than others get
+
+
+def test_ctrl_c_ends_a_search_in_one_process(own_folder):
+    write("Path('begun').touch(); time.sleep(600)", before="import time\nfrom pathlib import Path")
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=study", "x=1,2"]
+    with subprocess.Popen([*command, "hydra.sweeper.isolation=none"], env=_environment()) as searching:
+        wait_until(Path("begun").is_file)
+        searching.send_signal(signal.SIGINT)
+        assert searching.wait(30) == 130
