@@ -111,4 +111,5 @@ def _unknown_key(key: str, error: Exception, groups: dict[str, dict[str, Path]])
     if hint and prefix:
         hint = hint.replace(" Did you mean '", f" Did you mean '{prefix}.", 1)
     where = prefix or "the config"
+    key = full if full.startswith(f"{key}.") else key  # in a dict that was given as a whole
     return f"{key}: no such key.{hint}\nKeys of {where}: {', '.join(known)}" if known else f"{key}: no such key.{hint}"

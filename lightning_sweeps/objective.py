@@ -1,6 +1,7 @@
 """Which number a run returns."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,12 +74,6 @@ class ObjectiveTracker(QuietCallback):
                 best = observation
         return best
 
-    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # What validation logs is known before the first training step.
-        metric = self.objective.metric
-        if metric is not None and metric.startswith("val") and trainer.callback_metrics:
-            self._require(trainer)
-
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before_validation = self._current(trainer)
 
@@ -90,6 +85,8 @@ class ObjectiveTracker(QuietCallback):
         if self._current(trainer) is not self._before_validation:
             self._logged_in_validation = True
             self._observe(trainer, trainer.current_epoch)
+        elif re.match(r"val(id|idation)?[/_]", str(self.objective.metric)):
+            self._require(trainer)  # before the rest of the epoch; the sanity check may have logged less
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close_epoch(trainer)

@@ -1,6 +1,7 @@
-"""The git repository of the code: the one that one stands in, else this package's own checkout."""
+"""The git repository of a person's code: the one that they stand in, else the one of the program that they run."""
 
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,25 +30,21 @@ def git_untracked() -> list[str]:
 
 
 def _ask(*arguments: str) -> str:
-    here = Path.cwd()
-    return _git(here if _is_repository(here) else _checkout(), *arguments)
+    folder = _folder(Path.cwd())
+    return "" if folder is None else _git(folder, *arguments)
 
 
 @cache
-def _is_repository(folder: Path) -> bool:
-    return bool(_git(folder, "rev-parse", "--git-dir"))
+def _folder(here: Path) -> Path | None:
+    if _git(here, "rev-parse", "--git-dir"):
+        return here
+    program = Path(getattr(sys.modules.get("__main__"), "__file__", None) or "")
+    # Not this package's own checkout, nor what lies in an environment within a repository.
+    mine = program.is_file() and Path(__file__).parent not in program.resolve().parents
+    return program.parent if mine and _git(program.parent, "ls-files", program.name) else None
 
 
-@cache
-def _checkout() -> Path | None:
-    """This package's folder, where git knows it: not as part of an environment in somebody's project."""
-    folder = Path(__file__).parent
-    return folder if _git(folder, "ls-files", Path(__file__).name) else None
-
-
-def _git(folder: Path | None, *arguments: str) -> str:
-    if folder is None:
-        return ""
+def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=10, check=True)  # noqa: S603

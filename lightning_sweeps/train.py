@@ -109,7 +109,8 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
         seed_everything(config["seed"], workers=True, verbose=False)
 
     datamodule = build(config["datamodule"], "datamodule") if config.get("datamodule") else None
-    module: LightningModule = build(_filled(config["model"], datamodule, "model"), "model")
+    filled = OmegaConf.create(_filled(config["model"], datamodule, "model"), flags={"allow_objects": True})
+    module: LightningModule = build(filled, "model")
     optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
     continued = _continued(folder / "checkpoints" / "last.ckpt", module, config["trainer"].get("max_epochs"))

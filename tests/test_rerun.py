@@ -77,9 +77,20 @@ def test_an_experiment_has_the_choices_and_the_values_that_differ():
     assert content == {"optimizer": {"lr": 0.003}, "trainer": {"max_epochs": 3}}
 
 
+def choices_of(*typed: str) -> dict[str, object]:
+    with composed(*typed, folder=Path("run")):
+        return OmegaConf.to_container(HydraConfig.get().runtime.choices)
+
+
 def test_an_experiment_cannot_take_a_key_away():
-    with pytest.raises(ConfigError, match=r"the run has no callbacks.progress"):
-        experiment(config_of("~callbacks.progress"), {}, PRIMARY, "mine", "", "")
+    with pytest.raises(ConfigError, match=r"the run has no callbacks.progress.*\nLeave --to-experiment out"):
+        experiment(config_of("~callbacks.progress"), choices_of("~callbacks.progress"), PRIMARY, "mine", "", "")
+
+
+def test_an_experiment_can_leave_a_group_out_and_have_its_own_instead():
+    typed = ["~model", "+model={_target_:lightning.pytorch.demos.boring_classes.BoringModel}"]
+    text = experiment(config_of(*typed), choices_of(*typed), PRIMARY, "mine", "", "")
+    assert {"override /model": None} in OmegaConf.to_container(OmegaConf.create(text))["defaults"]
 
 
 @pytest.mark.slow

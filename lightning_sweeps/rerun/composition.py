@@ -59,16 +59,17 @@ def experiment(
         ConfigError: no experiment can compose it, since it lacks a key of the config files.
     """
     _, usual = _compose(primary, [])
-    chosen = {
-        group: option
-        for group, option in choices.items()
-        if not group.startswith("hydra") and group not in _NO_PART_OF_A_RECIPE and option != usual.get(group)
-    }
-    base, _ = _compose(primary, [f"{group}={written(option)}" for group, option in chosen.items()])
+    chosen = {group: option for group, option in choices.items() if not _no_part(group) and option != usual.get(group)}
+    chosen |= {group: None for group in usual if group not in choices and not _no_part(group)}  # typed as ~group
+    base, _ = _compose(
+        primary,
+        [f"{group}={written(option)}" if option is not None else f"~{group}" for group, option in chosen.items()],
+    )
     values = _differences(saved, base)
     if gone := [key for key, value in values.items() if value is _GONE]:
         raise ConfigError(
-            f"the run has no {gone[0]}, and an experiment cannot take a key away; type it with ~{gone[0]}"
+            f"the run has no {', '.join(gone)}, which the configs have, and an experiment cannot take a key away.\n"
+            "Leave --to-experiment out to run the trial as it was"
         )
     content: dict[str, Any] = {}
     if chosen:
@@ -83,6 +84,10 @@ def experiment(
     text = f"# @package _global_\n# {program} {override}\n# {about}\n{OmegaConf.to_yaml(content)}"
     _require_same(text, saved, primary, name, override)
     return text
+
+
+def _no_part(group: str) -> bool:
+    return group.startswith("hydra") or group in _NO_PART_OF_A_RECIPE
 
 
 def _require_same(text: str, saved: Mapping[str, Any], primary: Primary, name: str, override: str) -> None:

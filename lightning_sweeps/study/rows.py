@@ -48,6 +48,9 @@ def read_trials(session: Session, study_id: int, included: Sequence[int], after:
     Args:
         included: the ids of those up to ``after`` that are wanted.
         after: of those with a larger id all are wanted.
+
+    Raises:
+        KeyError: there is no such study.
     """
     columns = (
         *(TrialModel.trial_id, TrialModel.number, TrialModel.state),
@@ -57,6 +60,8 @@ def read_trials(session: Session, study_id: int, included: Sequence[int], after:
     conditions += [_among(TrialModel.trial_id, ids) for ids in _portions(included)]
     question = select(*columns).where(TrialModel.study_id == study_id, or_(*conditions)).order_by(TrialModel.trial_id)
     trials = session.execute(question).all()
+    if not trials and session.get(StudyModel, study_id) is None:
+        raise KeyError(f"there is no study {study_id}")
     ids = [row[0] for row in trials]
     values = _rows(session, TrialValueModel, ids, "objective", "value", "value_type")
     reports = _rows(session, TrialIntermediateValueModel, ids, "step", "intermediate_value", "intermediate_value_type")

@@ -79,16 +79,21 @@ def test_no_password_is_kept(repository, monkeypatch):
     assert "open-sesame" not in json.dumps(made.user_attrs)
 
 
-def test_elsewhere_the_commit_is_that_of_this_package(own_folder):
+def test_elsewhere_there_is_no_commit_for_it_would_not_be_the_persons(own_folder):
     record_start(optuna.create_study(), own_folder, {})
-    (start,) = read_starts(own_folder)
-    checkout = Path(__file__).parent
-    git_knows_it = (
-        subprocess.run(["git", "-C", checkout, "ls-files", "--error-unmatch", __file__], check=False).returncode == 0
-    )
-    assert (start["git"] or {}).get("commit") == (
-        git("-C", str(checkout), "rev-parse", "HEAD") if git_knows_it else None
-    )
+    assert read_starts(own_folder)[0]["git"] is None
+
+
+@pytest.mark.slow
+def test_a_program_in_a_repository_has_its_commit_wherever_it_is_started(app):
+    git("init", "-q")
+    git("add", "app.py")
+    git("commit", "-qm", "first")
+    elsewhere = app.parent.parent / f"{app.parent.name}-elsewhere"
+    elsewhere.mkdir()
+    search = [sys.executable, str(app), "-m", "x=1", "hydra.sweep.dir=s"]
+    subprocess.run(search, cwd=elsewhere, check=True, timeout=60)
+    assert read_starts(elsewhere / "s")[0]["git"]["commit"] == git("rev-parse", "HEAD")
 
 
 @pytest.mark.slow
