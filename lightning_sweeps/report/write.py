@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.report import comparison, facts
 from lightning_sweeps.report.figures import figures
+from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown, trials_table
 from lightning_sweeps.study.saved import Saved
 
@@ -28,6 +30,7 @@ def write_report(saved: Saved, file: Path) -> Path:
     Raises:
         ConfigError: the file is there and is no report.
     """
+    saved = replace(saved, study=StillStudy(saved.study))
     names, rows = trials_table(saved.study)
     best, about_best = facts.best(saved)
     metric = facts.metric_of(saved)

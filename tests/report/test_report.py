@@ -299,3 +299,23 @@ def test_a_folder_that_was_moved_has_its_trials(own_folder):
     saved = Saved(made, own_folder / "moved")
     assert saved.folder_of(made.trials[0]) == own_folder / "moved" / "0"
     assert Saved(made).folder_of(made.trials[0]) is None
+
+
+def test_a_report_reads_the_trials_once_and_copies_none(own_folder, monkeypatch):
+    """Optuna's figures ask for copies of all trials once a parameter: 200 parameters took 19 seconds."""
+    made = optuna.create_study()
+
+    def objective(trial):
+        return sum(trial.suggest_float(f"p{number}", 0, 1) for number in range(30))
+
+    made.optimize(objective, n_trials=12)
+    asked = []
+    original = type(made._storage).get_all_trials
+
+    def counting(self, study_id, deepcopy=True, states=None):
+        asked.append(deepcopy)
+        return original(self, study_id, deepcopy, states)
+
+    monkeypatch.setattr(type(made._storage), "get_all_trials", counting)
+    write_report(Saved(made), own_folder / "report.html")
+    assert asked == [False]
