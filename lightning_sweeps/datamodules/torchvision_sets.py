@@ -1,13 +1,20 @@
 """torchvision's image sets, read by torchvision's own loaders (download, checksums) and kept as tensors."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from lightning_sweeps.datamodules.images import ImageDataModule, Split, Stage
 from lightning_sweeps.errors import DataError
+
+log = logging.getLogger(__name__)
+SECONDS_OF_A_DOWNLOAD = 3600.0
 
 
 class TorchvisionSet(ImageDataModule):
@@ -35,9 +42,12 @@ class TorchvisionSet(ImageDataModule):
         self.download = download
 
     def prepare_data(self) -> None:
-        # torchvision reads everything once more to find that there is nothing to download.
-        if self.download and not all((self.data_dir / self.folder / file).is_file() for file in self.files):
-            self._open(train=True, download=True)
+        if not self.download:
+            return
+        with self._turn():  # a file that is there may be half of one that another process fetches
+            # torchvision reads everything once more to find that there is nothing to download.
+            if not all((self.data_dir / self.folder / file).is_file() for file in self.files):
+                self._open(train=True, download=True)
 
     def load(self) -> dict[Stage, Split]:
         train_set, test_set = self._open(train=True), self._open(train=False)
@@ -50,6 +60,26 @@ class TorchvisionSet(ImageDataModule):
             "val": Split(images[val], labels[val]),
             "test": Split(*_as_tensors(test_set)),
         }
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Those who fetch the same data do so one after another: the trials of several slots."""
+        lock = FileLock(self.data_dir / f".{self.folder.replace('/', '-')}.lock")
+        with ExitStack() as stack:
+            try:
+                self.data_dir.mkdir(parents=True, exist_ok=True)
+                try:
+                    stack.enter_context(lock.acquire(timeout=0))
+                except Timeout:
+                    log.info("another process is fetching %s; waiting for it", self.dataset)
+                    stack.enter_context(lock.acquire(timeout=SECONDS_OF_A_DOWNLOAD))
+            except Timeout as error:
+                raise DataError(
+                    f"another process has been fetching {self.dataset} for an hour: {lock.lock_file}"
+                ) from error
+            except OSError:  # data that may only be read
+                pass
+            yield
 
     def _open(self, train: bool, download: bool = False) -> Any:
         import torchvision.datasets

@@ -1,5 +1,8 @@
 """What every datamodule of this package keeps."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -144,3 +147,31 @@ class TestCIFAR10(DataModuleContract):
         file.write_bytes(b"x" + file.read_bytes())
         with pytest.raises(DataError, match=r"CIFAR10 in .*(damaged|no CIFAR10)|there is no CIFAR10"):
             self.make(batch_size=1).setup("fit")
+
+
+FETCH = """
+import sys, time
+from pathlib import Path
+from lightning_sweeps.datamodules import torchvision_sets
+
+class Slow(torchvision_sets.TorchvisionSet):
+    dataset, folder, files, val_size = "Slow", "slow", ("a", "b"), 1
+    def load(self): raise NotImplementedError
+    def _open(self, train, download=False):
+        (self.data_dir / "slow").mkdir(exist_ok=True)
+        with open(self.data_dir / "fetched", "a") as file: file.write("x")
+        for name in self.files:
+            (self.data_dir / "slow" / name).touch()
+            time.sleep(0.5)
+
+Slow.__abstractmethods__ = frozenset()
+Slow(data_dir="data").prepare_data()
+assert all(Path("data/slow", name).is_file() for name in "ab")
+"""
+
+
+@pytest.mark.slow
+def test_trials_that_need_one_data_set_fetch_it_once(own_folder):
+    fetching = [subprocess.Popen([sys.executable, "-c", FETCH]) for _ in range(3)]
+    assert [process.wait(60) for process in fetching] == [0, 0, 0]
+    assert (own_folder / "data" / "fetched").read_text() == "x"
