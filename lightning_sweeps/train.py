@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps import optimization, summary
 from lightning_sweeps.again import command_again
-from lightning_sweeps.callbacks import FiniteLoss, History, SaveOnInterrupt
+from lightning_sweeps.callbacks import FiniteLoss, History, RandomState, SaveOnInterrupt
 from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.checkpoints import logged_steps, require_fitting
 from lightning_sweeps.command_line import from_here
@@ -125,6 +125,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     interrupt = SaveOnInterrupt(folder / "checkpoints" / "last.ckpt")
     # Ours come first: the objective's error is clearer than early stopping's, and no bad loss gets past FiniteLoss.
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
+    callbacks.append(RandomState(config["seed"]))
     callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
     loggers: list[Logger] = [
         build(continued.logger(node), f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node

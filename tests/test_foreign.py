@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from searches import wait_until
 
 pytestmark = pytest.mark.slow
 MINE = """
@@ -56,3 +58,47 @@ def test_a_metric_that_no_real_validation_logs_is_said_after_the_first_one(own_f
     done = run("objective.metric=val_los", "trainer.max_epochs=50", "trainer.val_check_interval=2")
     assert done.returncode == 1
     assert "objective.metric=val_los: this metric is never logged. Did you mean 'val_loss'?" in done.stderr
+
+
+DRAWING = """
+import random
+import numpy
+
+class Drawing(Module):
+    def training_step(self, batch, index):
+        noise = random.random() + numpy.random.rand()
+        return self.layer(torch.nn.functional.dropout(batch[0])).pow(2).mean() * noise
+    def on_train_epoch_end(self):
+        Path("ended", f"{self.current_epoch}").touch()
+        if Path(f"stop-{self.current_epoch}").is_file(): time.sleep(600)
+    def on_train_epoch_start(self):
+        if Path(f"stop-before-{self.current_epoch}").is_file():
+            Path(f"stop-before-{self.current_epoch}").rename("stopped"); time.sleep(600)
+"""
+
+
+def test_kills_at_epochs_ends_leave_no_trace_in_a_foreign_module(own_folder):
+    """A shuffling DataLoader, dropout, Python's and NumPy's numbers: the same weights to the last bit."""
+    Path("mine.py").write_text("import time\nfrom pathlib import Path\n" + MINE + DRAWING)
+    Path("ended").mkdir()
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
+    search = [
+        *(sys.executable, "-m", "lightning_sweeps", "-m", *RUN, "model._target_=mine.Drawing"),
+        *("objective.metric=val_loss", "callbacks=[last_checkpoint]", "trainer.max_epochs=5", "seed=1,"),
+        *("hydra.sweeper.report=false", "hydra/sweeper=study"),
+    ]
+    search[search.index("seed=1,")] = "seed=choice(1)"
+    subprocess.run([*search, "hydra.sweep.dir=whole"], env=environment, check=True, timeout=120)
+    for epoch in (1, 2, 4):
+        stop = Path(f"stop-before-{epoch}")
+        stop.touch()
+        searching = subprocess.Popen([*search, "hydra.sweep.dir=killed"], env=environment)
+        wait_until(Path("stopped").is_file)
+        searching.kill()
+        searching.wait()
+        Path("stopped").unlink()
+    subprocess.run([*search, "hydra.sweep.dir=killed"], env=environment, check=True, timeout=120)
+    found = [torch.load(f"{name}/0/checkpoints/last.ckpt", weights_only=True) for name in ("whole", "killed")]
+    assert found[0]["epoch"] == found[1]["epoch"] == 4
+    for name, weights in found[0]["state_dict"].items():
+        assert torch.equal(weights, found[1]["state_dict"][name])

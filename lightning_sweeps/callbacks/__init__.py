@@ -8,6 +8,16 @@ from lightning_sweeps.callbacks.finite_loss import FiniteLoss
 from lightning_sweeps.callbacks.history import History
 from lightning_sweeps.callbacks.interruption import SaveOnInterrupt
 from lightning_sweeps.callbacks.progress import Progress
+from lightning_sweeps.callbacks.random_state import RandomState
 from lightning_sweeps.callbacks.sample_images import SampleImages
 
-__all__ = ["ConfusionMatrix", "EpochCheckpoint", "FiniteLoss", "History", "Progress", "SampleImages", "SaveOnInterrupt"]
+__all__ = [
+    "ConfusionMatrix",
+    "EpochCheckpoint",
+    "FiniteLoss",
+    "History",
+    "Progress",
+    "RandomState",
+    "SampleImages",
+    "SaveOnInterrupt",
+]
