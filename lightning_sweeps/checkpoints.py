@@ -1,5 +1,7 @@
 """Reading checkpoints before Lightning does, so that a wrong one is an error in two lines."""
 
+import pickle
+import re
 import shlex
 import zipfile
 from pathlib import Path
@@ -9,8 +11,11 @@ import torch
 from lightning.pytorch import LightningModule
 
 from lightning_sweeps.errors import CheckpointError
+from lightning_sweeps.signatures import is_own
+from lightning_sweeps.trust import TRUST_VARIABLE, whitelist
 
 SHOWN_KEYS = 3
+TRUST_CHECKPOINTS = "ckpt_path"  # among the trusted names: files that others wrote may be loaded whole
 
 
 def require_fitting(path: Path, module: LightningModule, max_epochs: int | None = None) -> None:
@@ -69,15 +74,36 @@ def logged_steps(path: Path) -> int:
     return int(epoch_loop.get("_batches_that_stepped", content.get("global_step", 0)))
 
 
+def may_load_whole(path: Path) -> bool:
+    """Whether loading it may run code that it holds: a run of this user wrote it, or somebody trusts it."""
+    return is_own(path) or TRUST_CHECKPOINTS in whitelist()
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not zipfile.is_zipfile(path):
         raise CheckpointError(f"ckpt_path={path}: not a checkpoint, or not all of one (torch.save writes zip files)")
     try:
-        loaded = torch.load(path, map_location="meta", weights_only=True)
+        loaded = _load(path)
+    except pickle.UnpicklingError as error:
+        held = re.search(r"(?:GLOBAL|global|type) `?([\w.]+)", str(error))
+        what = f"more than tensors ({held[1]})" if held else "more than tensors"
+        raise CheckpointError(
+            f"ckpt_path={path} holds {what}, so loading it could run code, and no run of yours wrote it as it is.\n"
+            f"If you know where it is from, set {TRUST_VARIABLE}={TRUST_CHECKPOINTS}"
+        ) from error
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise CheckpointError(f"ckpt_path={path}: cannot be read as a checkpoint ({reason})") from error
     return loaded if isinstance(loaded, dict) else {}
+
+
+def _load(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="meta", weights_only=True)
+    except pickle.UnpicklingError:
+        if not may_load_whole(path):
+            raise
+        return torch.load(path, map_location="meta", weights_only=False)
 
 
 def _shortened(keys: list[str]) -> str:

@@ -25,7 +25,7 @@ from lightning_sweeps import optimization, summary
 from lightning_sweeps.again import command_again
 from lightning_sweeps.callbacks import FiniteLoss, History, RandomState, SaveOnInterrupt
 from lightning_sweeps.callbacks.pictures import tensorboards
-from lightning_sweeps.checkpoints import logged_steps, require_fitting
+from lightning_sweeps.checkpoints import logged_steps, may_load_whole, require_fitting
 from lightning_sweeps.command_line import from_here
 from lightning_sweeps.devices import require_devices, settle_cuda_check
 from lightning_sweeps.errors import CheckpointError, ConfigError, NonFiniteLossError, RunInterruptedError, nearest
@@ -34,6 +34,7 @@ from lightning_sweeps.no_profiler import NoProfiler
 from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
 from lightning_sweeps.predictions import write_predictions
 from lightning_sweeps.results import Result
+from lightning_sweeps.signatures import sign_checkpoints
 from lightning_sweeps.trial import current_trial
 from lightning_sweeps.trust import build
 
@@ -75,6 +76,12 @@ class _Job:
     ckpt_path: Path | None
     test_after_fit: bool
     result: Result
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """For every stage. A checkpoint holds tensors and plain values only, unless it may be loaded whole."""
+        weights_only = self.ckpt_path is None or not may_load_whole(self.ckpt_path)
+        return {"datamodule": self.datamodule, "ckpt_path": self.ckpt_path, "weights_only": weights_only}
 
 
 def _route_messages() -> None:
@@ -143,6 +150,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     elif isinstance(profiler, Mapping):
         profiler = build(profiler, "trainer.profiler")
     trainer = build(settings, "trainer", callbacks=callbacks, logger=loggers or False, profiler=profiler)
+    sign_checkpoints(trainer)
     result = Result(
         status="failed",
         stage=stage,
@@ -263,31 +271,29 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
 
 
 def _fit(job: _Job) -> None:
-    job.trainer.fit(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, weights_only=True)
+    job.trainer.fit(job.module, **job.loading)
     _collect(job)
     if job.test_after_fit and not current_trial().pruned and _has_test(job):
-        # Just written by this run, so whatever a module keeps in its checkpoint may be read back.
+        # If this run has written it, whatever a module keeps in its checkpoint may be read back.
         job.trainer.test(
             job.module,
             datamodule=job.datamodule,
             ckpt_path=job.result.best_checkpoint,
-            weights_only=False,
+            weights_only=not (job.result.best_checkpoint and may_load_whole(Path(job.result.best_checkpoint))),
             verbose=False,
         )
 
 
 def _validate(job: _Job) -> None:
-    job.trainer.validate(
-        job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, verbose=False, weights_only=True
-    )
+    job.trainer.validate(job.module, verbose=False, **job.loading)
 
 
 def _test(job: _Job) -> None:
-    job.trainer.test(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, verbose=False, weights_only=True)
+    job.trainer.test(job.module, verbose=False, **job.loading)
 
 
 def _predict(job: _Job) -> None:
-    batches = job.trainer.predict(job.module, datamodule=job.datamodule, ckpt_path=job.ckpt_path, weights_only=True)
+    batches = job.trainer.predict(job.module, **job.loading)
     if job.trainer.is_global_zero:
         file = write_predictions(batches or [], job.result.folder)
         log.info("predictions in %s", from_here(file))

@@ -102,3 +102,46 @@ def test_kills_at_epochs_ends_leave_no_trace_in_a_foreign_module(own_folder):
     assert found[0]["epoch"] == found[1]["epoch"] == 4
     for name, weights in found[0]["state_dict"].items():
         assert torch.equal(weights, found[1]["state_dict"][name])
+
+
+HOLDING = """
+class Thing:
+    def __init__(self, number): self.number = number
+
+class Holding(Module):
+    def on_save_checkpoint(self, checkpoint): checkpoint["thing"] = Thing(self.current_epoch)
+    def on_load_checkpoint(self, checkpoint): Path("loaded").write_text(str(checkpoint["thing"].number))
+    def on_train_epoch_start(self):
+        if Path("stop").is_file() and self.current_epoch == 1: Path("stop").rename("stopped"); time.sleep(600)
+"""
+
+
+def test_a_checkpoint_with_objects_goes_on_if_a_run_of_this_user_wrote_it(own_folder):
+    Path("mine.py").write_text("import time\nfrom pathlib import Path\n" + MINE + HOLDING)
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd()), "XDG_STATE_HOME": "me"}
+    ours = [sys.executable, "-m", "lightning_sweeps"]
+    run = [*RUN, "model._target_=mine.Holding", "objective.metric=val_loss", "callbacks=[last_checkpoint]"]
+    search = [*ours, "-m", *run, "trainer.max_epochs=2", "hydra/sweeper=study", "hydra.sweep.dir=s", "seed=choice(1)"]
+    Path("stop").touch()
+    searching = subprocess.Popen(search, env=environment)
+    wait_until(Path("stopped").is_file)
+    searching.kill()
+    searching.wait()
+    subprocess.run(search, env=environment, check=True, timeout=120)
+    assert Path("loaded").read_text() == "0"
+
+    Path("loaded").unlink()
+    again = [*ours, *run, "trainer.max_epochs=3", "ckpt_path=s/0/checkpoints/last.ckpt"]
+    another = {"XDG_STATE_HOME": "another"}
+    for more in (another, {}):
+        if not more:  # the same file, changed by a byte
+            with Path("s/0/checkpoints/last.ckpt").open("ab") as file:
+                file.write(b"\0")
+        done = subprocess.run(again, env=environment | more, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 1
+        assert "holds more than tensors (mine.Thing), so loading it could run code" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 2
+        assert not Path("loaded").exists()
+    trusting = another | {"LIGHTNING_SWEEPS_TRUST": "mine,ckpt_path"}
+    subprocess.run(again, env=environment | trusting, check=True, timeout=120)
+    assert Path("loaded").read_text() == "1"

@@ -35,7 +35,7 @@ LAYERS = [
         "explain",
         "values",
     },
-    {"callbacks", "again", "devices"},
+    {"callbacks", "again", "devices", "signatures"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
     {"command_line", "environment", "errors", "passwords", "repository"},
     {"overrides"},

@@ -99,8 +99,9 @@ class Composer:
         config = self.config(self.space.overrides(first), first)
         if self.accept is not None:
             self.accept(config)
-        other = self.config(self.space.overrides({name: column[-1] for name, column in columns.items()}))
-        if (subdir := self._number(config, 0)) == self._number(other, 1):
+        last = {name: column[-1] for name, column in columns.items()}
+        other = self.config(self.space.overrides(last))
+        if last != first and (subdir := self._number(config, 0)) == self._number(other, 1):
             raise ConfigError(
                 f"hydra.sweep.subdir gives several trials one folder, {subdir}; have it hold ${{hydra:job.num}}"
             )
