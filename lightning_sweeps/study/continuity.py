@@ -42,8 +42,13 @@ def require_study(folder: Path, storage: BaseStorage | None, name: str) -> None:
         )
 
 
-def require_same(study: optuna.Study, config: DictConfig, fixed: Sequence[str], *, allow_changes: bool) -> list[str]:
+def require_same(
+    study: optuna.Study, config: DictConfig, fixed: Sequence[str], *, allow_changes: bool, join: bool
+) -> list[str]:
     """Refuse to mix trials of another objective into a study, and of other fixed overrides unless that is meant.
+
+    Args:
+        join: beside those who are at work on it; theirs stay the study's.
 
     Returns:
         What has changed, for people; empty where nothing has.
@@ -55,7 +60,8 @@ def require_same(study: optuna.Study, config: DictConfig, fixed: Sequence[str], 
     objective = OmegaConf.to_container(objective, resolve=False) if OmegaConf.is_config(objective) else objective
     fixed = [masked(line) for line in fixed]
     noted, before = study.user_attrs.get(OBJECTIVE), study.user_attrs.get(FIXED)
-    begun = any(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    trials = study.get_trials(deepcopy=False)  # those that failed have nothing that could be compared
+    begun = any(trial.state is not TrialState.FAIL and "folder" in trial.user_attrs for trial in trials)
     changed = [f"+ {line}" for line in fixed if line not in (before or [])]
     changed += [f"- {line}" for line in before or [] if line not in fixed]
     if begun and noted is not None and noted != objective:
@@ -68,8 +74,8 @@ def require_same(study: optuna.Study, config: DictConfig, fixed: Sequence[str], 
             f"the study '{study.study_name}' has trials with other fixed overrides: {', '.join(changed)}.\n"
             f"Type those of before, or {ALLOW} if the trials can be compared all the same"
         )
-    if noted != objective:
+    if noted != objective and not (join and noted is not None):
         study.set_user_attr(OBJECTIVE, objective)
-    if before != fixed:
+    if before != fixed and not (join and before is not None):
         study.set_user_attr(FIXED, fixed)
     return changed if begun and before is not None else []

@@ -157,7 +157,8 @@ def _open_study(
         storage = open_journal(folder, alone=alone)
     require_study(folder, storage, name)
     study = plan.open(storage or open_journal(folder, alone=alone), name)
-    return study, require_same(study, config, plan.space.fixed, allow_changes=bool(options["allow_changes"]))
+    allowed = bool(options["allow_changes"])
+    return study, require_same(study, config, plan.space.fixed, allow_changes=allowed, join=not alone)
 
 
 def _write_report(errand: Errand, where: tuple[str, str | None, str]) -> None:

@@ -14,7 +14,7 @@ import pexpect
 import pytest
 from conftest import write_app
 from optuna.trial import TrialState
-from searches import SEARCH, gone, rows, start, study, wait_until
+from searches import OTHER_FAULTS, SEARCH, gone, rows, start, study, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.ways]
 
@@ -100,11 +100,11 @@ def test_another_folder_goes_on_with_a_shared_study(app):
     alive = search("alive", "++faults={0:hang}", "hydra.sweeper.n_trials=1")
     wait_until(Path("hanging").is_file)
     Path("hanging").unlink()
-    killed = search("killed", "++faults={2:hang}", "hydra.sweeper.n_trials=10")
+    killed = search("killed", "++faults={2:hang}", "hydra.sweeper.n_trials=10", OTHER_FAULTS)
     wait_until(Path("hanging").is_file)
     kill([killed.pid])
     killed.communicate()
-    last = search("last", "hydra.sweeper.n_trials=5")
+    last = search("last", "hydra.sweeper.n_trials=5", OTHER_FAULTS)
     wait_until(lambda: Path("last/trials.csv").is_file() and len(rows(Path("last"))) == 4)
     assert last.poll() is None, "a search ends when all its trials have"
     alive.send_signal(signal.SIGTERM)
@@ -139,7 +139,7 @@ def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app
     wait_until(lambda: gone(terminal.pid) and all(gone(pid) for pid in below))
     os.waitpid(terminal.pid, 0)
     assert [row["number"] for row in rows()] == ["0", "1"]
-    assert sweep(*search).returncode == 0
+    assert sweep(*search, OTHER_FAULTS).returncode == 0
     assert [row["number"] for row in rows()] == ["0", "1", "2", "3"]
 
 

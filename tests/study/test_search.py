@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
-from searches import SEARCH, gone, rows, start, study, wait_until
+from searches import OTHER_FAULTS, SEARCH, gone, rows, start, study, wait_until
 
 from lightning_sweeps.passwords import masked
 
@@ -106,7 +106,7 @@ def test_a_used_up_timeout_stops_the_running_trials_which_go_on(sweep):
     assert done.returncode == 0, done.stdout
     assert "ended by timeout=3.0 s: 2 complete, 1 unfinished" in done.stdout
     assert done.stdout.splitlines()[-1].endswith("hydra.sweep.dir=s")
-    assert sweep(*search).returncode == 0
+    assert sweep(*search, OTHER_FAULTS).returncode == 0
     assert [row["state"] for row in rows()] == ["COMPLETE"] * 4
 
 
@@ -120,7 +120,7 @@ def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(sweep, app):
     assert "hydra.sweep.dir=s" in output.splitlines()[-1]
     assert [row["number"] for row in rows()] == ["0", "1"]
     before = study().trials[2].params
-    done = sweep(*search)
+    done = sweep(*search, OTHER_FAULTS)
     assert done.returncode == 0, done.stdout
     assert [row["number"] for row in rows()] == ["0", "1", "2", "3", "4"]
     assert study().trials[2].params == before
@@ -214,7 +214,7 @@ def test_the_seconds_of_a_trial_are_those_it_worked(sweep, app):
     supervisor.send_signal(signal.SIGINT)
     supervisor.communicate(timeout=30)
     begun = study().trials[0].datetime_start
-    assert sweep(*search).returncode == 0
+    assert sweep(*search, OTHER_FAULTS).returncode == 0
     assert begun is not None
     (trial,) = study().trials
     assert 0.5 < float(rows()[0]["seconds"]) < (trial.datetime_complete - begun).total_seconds()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from postgresql import PASSWORD, STARTS, STOPS, server
-from searches import SEARCH, gone, rows, start, study, wait_until
+from searches import OTHER_FAULTS, SEARCH, gone, rows, start, study, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_there_must_be_a_search_to_join(command, own_folder):
 def test_one_that_leaves_before_others_leaves_the_last_word_to_them(app):
     first = start(app, *SEARCH, "hydra.sweeper.n_trials=4", "++faults={1:hang}")
     wait_until(Path("hanging").is_file)
-    second = joined(app, "++faults={}", "hydra.sweeper.n_trials=4")
+    second = joined(app, "++faults={}", "hydra.sweeper.n_trials=4", OTHER_FAULTS)
     wait_until(lambda: len(rows()) == 3)
     second.send_signal(signal.SIGTERM)
     output, _ = second.communicate(timeout=30)
@@ -226,7 +226,7 @@ def test_a_cluster_that_ends_the_job_is_obeyed_and_the_trial_goes_on_elsewhere(a
     assert first.returncode == 130, output
     assert [trial.state.name for trial in study().trials] == ["COMPLETE", "COMPLETE", "WAITING"]
     drawn = study().trials[2].params
-    second = joined(app, "++faults={}")
+    second = joined(app, "++faults={}", OTHER_FAULTS)
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
     assert all_finished(4)
