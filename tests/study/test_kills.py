@@ -53,27 +53,40 @@ def never_interrupted(tmp_path_factory) -> list[tuple[str, ...]]:
     return told(folder / "s")
 
 
-@pytest.mark.parametrize("victims", ["supervisor", "trial", "everything", "any"])
-def test_kills_at_random_moments_leave_no_trace(sweep, app, victims, never_interrupted):
+KILLS = 15  # of each kind
+
+
+def running_trial() -> int | None:
+    """The process of a trial whose main function has been called and has not returned."""
+    lines = Path("pids").read_text().split() if Path("pids").is_file() else []
+    return int(lines[-1]) if lines and not gone(int(lines[-1])) else None
+
+
+@pytest.mark.parametrize("victims", ["supervisor", "trial", "server", "everything"])
+def test_kills_that_hit_trials_leave_no_trace(sweep, app, victims, never_interrupted):
     """In the end nothing shows that they ever happened: the same trials with the same values, each number once."""
     moments = random.Random(victims)
-    kills = 0
-    while kills < 20:
+    kills, hit = 0, None
+    while kills < KILLS:
         supervisor = start(app, *SHORT_TRIALS)
-        while kills < 20:
-            try:
-                supervisor.communicate(timeout=moments.uniform(0.2, 0.9))
-                break
-            except subprocess.TimeoutExpired:
-                below = descendants(supervisor.pid)
-                found = {
+        while kills < KILLS and supervisor.poll() is None:
+            if (trial := running_trial()) is None or trial == hit:
+                time.sleep(0.002)
+                continue
+            time.sleep(moments.uniform(0.0, 0.08))
+            below = descendants(supervisor.pid)
+            if gone(trial) or trial not in below:
+                continue  # it was quicker
+            server = next((one for one in descendants(supervisor.pid) if one != trial), None)
+            kill(
+                {
                     "supervisor": [supervisor.pid],
-                    "trial": below[-1:],
+                    "trial": [trial],
+                    "server": [server] if server is not None else [],
                     "everything": [supervisor.pid, *below],
-                    "any": [moments.choice([supervisor.pid, *below])],
                 }[victims]
-                kill(found)
-                kills += bool(found)
+            )
+            kills, hit = kills + 1, trial
         kill([supervisor.pid])
         supervisor.communicate()
     done = sweep(*SHORT_TRIALS)
