@@ -18,11 +18,13 @@ SHOWN_KEYS = 3
 TRUST_CHECKPOINTS = "ckpt_path"  # among the trusted names: files that others wrote may be loaded whole
 
 
-def require_fitting(path: Path, module: LightningModule, max_epochs: int | None = None) -> None:
+def require_fitting(
+    path: Path, module: LightningModule, max_epochs: int | None = None, max_steps: int | None = None
+) -> None:
     """Check that the checkpoint is there, readable without executing code, of this model, and not at its end already.
 
     Args:
-        max_epochs: of the fit that shall go on from it; None where there is no fit, -1 without a limit.
+        max_epochs, max_steps: of the fit that shall go on from it; None where there is no fit, -1 without a limit.
 
     Raises:
         CheckpointError: it is not; names the keys that differ and how that checkpoint's run was composed.
@@ -52,6 +54,12 @@ def require_fitting(path: Path, module: LightningModule, max_epochs: int | None 
         raise CheckpointError(
             f"ckpt_path={path} is of another model; {'; '.join(found)}.\n"
             f"Compose the model it was saved from{_overrides(path)}"
+        )
+    steps = int(content.get("global_step", 0))
+    if max_steps is not None and 0 <= max_steps <= steps:
+        raise CheckpointError(
+            f"ckpt_path={path} has {steps} steps, and trainer.max_steps={max_steps}: nothing is left to train.\n"
+            f"Set trainer.max_steps to more than {steps}, or choose stage=test"
         )
     epochs = (
         content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {}).get("processed", 0)

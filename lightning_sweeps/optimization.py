@@ -1,22 +1,26 @@
 """The config groups ``optimizer`` and ``scheduler``, given to any LightningModule."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from types import MethodType
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.trust import build
 
 
-def attach(module: LightningModule, optimizer: Mapping[str, Any] | None, scheduler: Mapping[str, Any] | None) -> None:
-    """Give the module the ``configure_optimizers`` that the two config groups describe.
+def attach(
+    module: LightningModule, optimizer: Mapping[str, Any] | None, scheduler: Mapping[str, Any] | None
+) -> list[Callback]:
+    """Give the module the ``configure_optimizers`` that the two config groups describe; the callbacks that go with it.
 
     Without an optimizer the module keeps its own, and a scheduler is refused. LightningCLI attaches its optimizers in
     the same way.
@@ -34,13 +38,14 @@ def attach(module: LightningModule, optimizer: Mapping[str, Any] | None, schedul
             raise ConfigError("scheduler: optimizer=none leaves the module its own schedule; add scheduler=none")
         if not is_overridden("configure_optimizers", module):
             raise ConfigError(f"optimizer=none, but {type(module).__name__} has no configure_optimizers of its own")
-        return
+        return []
 
     def configure_optimizers(self: LightningModule) -> Any:
         built = make_optimizer(self, optimizer)
         return {"optimizer": built, "lr_scheduler": make_scheduler(self, built, scheduler)} if scheduler else built
 
     module.configure_optimizers = MethodType(configure_optimizers, module)  # type: ignore[method-assign]
+    return [AnotherWhole(scheduler)] if scheduler else []
 
 
 def make_optimizer(module: LightningModule, config: Mapping[str, Any]) -> Optimizer:
@@ -63,19 +68,61 @@ def _can_fuse(module: LightningModule, parameters: list[torch.nn.Parameter]) -> 
 
 def make_scheduler(module: LightningModule, optimizer: Optimizer, config: Mapping[str, Any]) -> dict[str, Any]:
     """Lightning's ``lr_scheduler`` dictionary. Values given as ``???`` become the run's number of optimizer steps."""
-    settings = dict(config["scheduler"])
-    for name, value in settings.items():
-        if value == "???":
-            settings[name] = _total_steps(module)
-    scheduler = {
-        "scheduler": build(settings, "scheduler", optimizer=optimizer),
-        "interval": config["interval"],
-    }
+    settings, _ = _planned(module, config["scheduler"])
+    scheduler = {"scheduler": build(settings, "scheduler", optimizer=optimizer), "interval": config["interval"]}
     if config.get("monitor"):
         scheduler["monitor"] = config["monitor"]
     elif "ReduceLROnPlateau" in settings["_target_"]:
         raise ConfigError("scheduler=plateau watches a metric: set scheduler.monitor or objective.metric")
     return scheduler
+
+
+class AnotherWhole(QuietCallback):
+    """A run that goes on for longer than it was planned for has another schedule, and stands at its step of that.
+
+    The state in the checkpoint has the old whole: torch's cosine would rise again after it, and one-cycle would stop.
+
+    Args:
+        scheduler: the config that made it.
+    """
+
+    def __init__(self, scheduler: Mapping[str, Any]) -> None:
+        self.config = scheduler["scheduler"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        settings, wholes = _planned(pl_module, self.config)
+        for one in trainer.lr_scheduler_configs:
+            if any(getattr(one.scheduler, name, whole) != whole for name, whole in wholes.items()):
+                _replay(one.scheduler, settings)
+
+
+def _replay(scheduler: Any, settings: Mapping[str, Any]) -> None:
+    """Set a scheduler and its optimizer to where they would be, had these been the settings from the beginning."""
+    twin = _twin(scheduler.optimizer)
+    replayed = build(settings, "scheduler", optimizer=twin)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # no step of the optimizer comes before these
+        for _ in range(scheduler.last_epoch):
+            replayed.step()
+    scheduler.load_state_dict(replayed.state_dict())
+    for group, other in zip(scheduler.optimizer.param_groups, twin.param_groups, strict=True):
+        group |= {name: value for name, value in other.items() if name != "params"}
+
+
+def _planned(module: LightningModule, config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """The scheduler's settings with the run's number of steps, and which of them are that."""
+    wholes = {name: _total_steps(module) for name, value in config.items() if value == "???"}
+    return {**config, **wholes}, wholes
+
+
+def _twin(optimizer: Optimizer) -> Optimizer:
+    """An optimizer of one number a group, at the beginning of its schedule."""
+    groups: list[dict[str, Any]] = []
+    for group in optimizer.param_groups:
+        kept = {name: value for name, value in group.items() if name not in ("params", "initial_lr")}
+        begun = {"lr": group.get("initial_lr", group["lr"])}
+        groups.append({**kept, **begun, "params": [torch.zeros(1, requires_grad=True)]})
+    return type(optimizer)(groups, lr=groups[0]["lr"])  # type: ignore[call-arg]
 
 
 def _total_steps(module: LightningModule) -> int:

@@ -118,13 +118,14 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     datamodule = build(config["datamodule"], "datamodule") if config.get("datamodule") else None
     filled = OmegaConf.create(_filled(config["model"], datamodule, "model"), flags={"allow_objects": True})
     module: LightningModule = build(filled, "model")
-    optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
+    of_the_schedule = optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
-    continued = _continued(folder / "checkpoints" / "last.ckpt", module, config["trainer"].get("max_epochs"))
+    limits = {name: config["trainer"].get(name) for name in ("max_epochs", "max_steps")}
+    continued = _continued(folder / "checkpoints" / "last.ckpt", module, limits)
     if continued.ckpt_path is not None:
         ckpt_path = continued.ckpt_path
     elif ckpt_path is not None:
-        require_fitting(ckpt_path, module, config["trainer"].get("max_epochs") if stage == "fit" else None)
+        require_fitting(ckpt_path, module, **(limits if stage == "fit" else {}))
     elif stage != "fit":
         log.warning("no ckpt_path: the weights are untrained")
 
@@ -132,7 +133,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     interrupt = SaveOnInterrupt(folder / "checkpoints" / "last.ckpt")
     # Ours come first: the objective's error is clearer than early stopping's, and no bad loss gets past FiniteLoss.
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
-    callbacks.append(RandomState(config["seed"]))
+    callbacks += [RandomState(config["seed"]), *of_the_schedule]
     callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
     loggers: list[Logger] = [
         build(continued.logger(node), f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node
@@ -182,13 +183,13 @@ class _Continued:
         return {**node, **added.get(kind, {})}
 
 
-def _continued(last: Path, module: LightningModule, max_epochs: int | None) -> _Continued:
+def _continued(last: Path, module: LightningModule, limits: Mapping[str, int | None]) -> _Continued:
     if not current_trial().restarted:
         return _Continued()
     if not last.is_file():
         return _Continued(step=0)
     try:
-        require_fitting(last, module, max_epochs)
+        require_fitting(last, module, **limits)
         return _Continued(last, logged_steps(last))
     except CheckpointError as error:
         log.warning("the trial begins anew: %s", error)
@@ -199,6 +200,9 @@ def _require_parts(config: Mapping[str, Any]) -> None:
     for group in ("model", "trainer"):
         if not config.get(group):
             raise ConfigError(f"{group}: none is composed; name an option, {group}=..., or give it a _target_")
+    for name in ("logger", "callbacks"):
+        if config["trainer"].get(name) is not None:
+            raise ConfigError(f"trainer.{name}: a run's are those of the group {name}; type {name}=none, or see --help")
     seed = config["seed"]
     if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
         raise ConfigError(f"seed={seed}: it is a whole number from 0 to {2**32 - 1}, or null")
@@ -274,6 +278,9 @@ def _fit(job: _Job) -> None:
     job.trainer.fit(job.module, **job.loading)
     _collect(job)
     if job.test_after_fit and not current_trial().pruned and _has_test(job):
+        if job.result.best_checkpoint is None and job.trainer.checkpoint_callbacks:
+            metric = job.tracker.objective.metric
+            log.warning("no checkpoint follows objective.metric=%s; the last weights are tested", metric)
         # If this run has written it, whatever a module keeps in its checkpoint may be read back.
         job.trainer.test(
             job.module,
@@ -320,11 +327,19 @@ def _collect(job: _Job) -> None:
     if (chosen := job.tracker.chosen) is not None:
         result.objective, result.objective_epoch = chosen.value, chosen.epoch
     result.epochs, result.steps = trainer.current_epoch, trainer.global_step
-    best = trainer.checkpoint_callback
-    if isinstance(best, ModelCheckpoint) and best.best_model_path and best.monitor:
-        result.best_checkpoint = from_here(Path(best.best_model_path))
+    result.best_checkpoint = _best_checkpoint(trainer, job.tracker.objective)
     if job.interrupt.file.is_file():
         result.last_checkpoint = from_here(job.interrupt.file)
+
+
+def _best_checkpoint(trainer: Trainer, objective: Objective) -> str | None:
+    """What follows the objective among the checkpoints; without an objective, the first that follows something."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
+            fits = (callback.monitor, callback.mode) == (objective.metric, objective.mode)
+            if fits or objective.metric is None:
+                return from_here(Path(callback.best_model_path))
+    return None
 
 
 def _interrupted(job: _Job) -> RunInterruptedError:

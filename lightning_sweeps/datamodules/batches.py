@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import SequentialSampler
 
 
 class Batches:
@@ -42,17 +43,24 @@ class Batches:
         self.rank = rank
         self.world_size = world_size
         self._epoch = 0
+        self._ahead = 0  # so many epochs Lightning counts too many
+        self._resumed: int | None = None  # the epoch within which a checkpoint was written
         self._position = 0  # the next batch
         self._start = 0  # where the next iteration begins: not at 0 only after load_state_dict
 
     @property
-    def sampler(self) -> "Batches":
-        """Lightning tells the epoch to ``loader.sampler``."""
-        return self
+    def sampler(self) -> "Batches | SequentialSampler":
+        """Lightning tells the epoch to ``loader.sampler``, and looks there whether the data come in order."""
+        return self if self.shuffle else SequentialSampler(self.tensors[0])
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next iteration."""
-        self._epoch = epoch
+        """Choose the order of the next iteration.
+
+        After ``max_steps`` has ended a run within an epoch Lightning takes that epoch as done, and goes on with it.
+        """
+        if self._resumed is not None:
+            self._ahead, self._resumed = epoch - self._resumed, None
+        self._epoch = epoch - self._ahead
 
     def __len__(self) -> int:
         samples = len(self.tensors[0])
@@ -87,12 +95,15 @@ class Batches:
         return share.tensor_split(len(self))
 
     def state_dict(self) -> dict[str, int]:
-        """The place within the epoch, for a checkpoint."""
-        return {"position": self._position}
+        """The place within the epoch, and the epoch, for a checkpoint."""
+        return {"position": self._position, "epoch": self._epoch, "ahead": self._ahead}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Begin the next iteration where the checkpoint was written."""
         self._start = state["position"]
+        self._ahead = state.get("ahead", 0)
+        if self._start:  # Lightning makes the iterator, and fetches from it, before it tells the epoch
+            self._epoch = self._resumed = state.get("epoch", self._epoch)
 
 
 def _rows(tensor: Tensor, part: Tensor | slice) -> Tensor:

@@ -63,7 +63,7 @@ class ImageDataModule(LightningDataModule):
         self.augment = self._make_augmentation(augmentation or {})
         self.splits: dict[Stage, Split] = {}
         self._train_batches: Batches | None = None
-        self._start = 0
+        self._start: dict[str, int] = {"position": 0}
 
     @staticmethod
     def _make_augmentation(settings: dict[str, Any]) -> Callable[[Tensor], Tensor] | None:
@@ -124,9 +124,10 @@ class ImageDataModule(LightningDataModule):
         )
 
     def train_dataloader(self) -> Batches:
-        self._train_batches = self._batches("train", self.batch_size, shuffle=True)
-        self._train_batches.load_state_dict({"position": self._start})
-        self._start = 0
+        overfits = bool(getattr(self.trainer, "overfit_batches", 0))  # the same batches in each epoch
+        self._train_batches = self._batches("train", self.batch_size, shuffle=not overfits)
+        self._train_batches.load_state_dict(self._start)
+        self._start = {"position": 0}
         return self._train_batches
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,12 +136,14 @@ class ImageDataModule(LightningDataModule):
         Lightning asks the loader itself, but does not give the place back where a scheduler wanted to know the number
         of steps: the loader was made too early then.
         """
-        place = self._train_batches.state_dict()["position"] if self._train_batches is not None else 0
-        ended = self.trainer is None or place >= self.trainer.num_training_batches
-        return {"position": 0 if ended else place}
+        if self._train_batches is None:
+            return dict(self._start)
+        place = self._train_batches.state_dict()
+        ended = self.trainer is None or place["position"] >= self.trainer.num_training_batches
+        return {**place, "position": 0} if ended else place
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._start = state_dict["position"]
+        self._start = {"position": 0, **state_dict}
 
     def val_dataloader(self) -> Batches:
         return self._batches("val", self.eval_batch_size)
