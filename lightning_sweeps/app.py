@@ -24,7 +24,7 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
 from lightning_sweeps.groups import CONF, add_config_folder, describe_groups
 from lightning_sweeps.sweeper import StudySweeper
-from lightning_sweeps.values import require_kinds
+from lightning_sweeps.values import require_a_validation, require_kinds
 
 
 def start(conf: str | Path | None, trust: Iterable[str]) -> None:
@@ -46,6 +46,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         plain: Any = OmegaConf.to_container(config, resolve=False)
         require_kinds(plain, plain.pop("hydra")["runtime"]["choices"], folders)
         trusting.require_trusted(plain)
+        require_a_validation(plain)
 
     task.check = check  # type: ignore[attr-defined] # before the first trial; read by the sweeper ``study``
     task.preload = ("lightning_sweeps.warm",)  # type: ignore[attr-defined] # read by the sweeper ``study``
@@ -98,7 +99,10 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run
 
-            gc.freeze()  # what was imported stays: no collection looks at it again
+            # What was imported stays: no collection looks at it again. Of several trials in one process only the first
+            # freezes, or nothing of a trial would ever be collected.
+            if not gc.get_freeze_count():
+                gc.freeze()
             gc.enable()
             # Some libraries complain when the interpreter leaves and their frozen objects are still there.
             atexit.unregister(gc.unfreeze)

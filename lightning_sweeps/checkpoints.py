@@ -4,11 +4,13 @@ import pickle
 import re
 import shlex
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from torch.nn.parameter import is_lazy
 
 from lightning_sweeps.errors import CheckpointError
 from lightning_sweeps.signatures import is_own
@@ -37,9 +39,21 @@ def require_fitting(
     saved = content.get("state_dict")
     if not isinstance(saved, dict):
         raise CheckpointError(f"ckpt_path={path}: not a Lightning checkpoint (it has no state_dict)")
+    _require_limits(path, content, max_epochs, max_steps)
+    if _says_all_of_itself(module):
+        _require_same_layers(path, saved, module)
+
+
+def _says_all_of_itself(module: LightningModule) -> bool:
+    """Whether its layers are there and nothing else has a say: then it is known before what Lightning will load."""
+    hooks = ("setup", "configure_model", "on_save_checkpoint", "on_load_checkpoint", "state_dict", "load_state_dict")
+    changed = any(getattr(type(module), name) is not getattr(LightningModule, name) for name in hooks)
+    lazy = any(is_lazy(parameter) for parameter in module.parameters())
+    return module.strict_loading and not changed and not lazy
+
+
+def _require_same_layers(path: Path, saved: Mapping[str, Any], module: LightningModule) -> None:
     expected = module.state_dict()
-    if not expected and saved:
-        return  # the module makes its layers later, in configure_model
     differences = {
         "only in the checkpoint": [key for key in saved if key not in expected],
         "only in the model": [key for key in expected if key not in saved],
@@ -55,6 +69,10 @@ def require_fitting(
             f"ckpt_path={path} is of another model; {'; '.join(found)}.\n"
             f"Compose the model it was saved from{_overrides(path)}"
         )
+
+
+def _require_limits(path: Path, content: Mapping[str, Any], max_epochs: int | None, max_steps: int | None) -> None:
+    """Something must be left to train."""
     steps = int(content.get("global_step", 0))
     if max_steps is not None and 0 <= max_steps <= steps:
         raise CheckpointError(

@@ -13,8 +13,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, nearest
 from lightning_sweeps.trust import build
+
+KEYS_OF_LIGHTNING = ("interval", "frequency", "monitor", "strict", "name", "reduce_on_plateau")
 
 
 def attach(
@@ -28,7 +30,8 @@ def attach(
     Args:
         optimizer: ``_target_`` and arguments of a ``torch.optim`` class, without ``params``.
         scheduler: ``scheduler`` (``_target_`` and arguments; every ``None`` left from ``???`` is the number of
-            optimizer steps), ``interval`` (``step`` or ``epoch``) and ``monitor``.
+            optimizer steps), and the other keys of Lightning's scheduler config: ``interval`` (``step`` or ``epoch``),
+            ``frequency``, ``monitor``, ``strict``, ``name``, ``reduce_on_plateau``.
 
     Raises:
         ConfigError: the two do not fit each other or the module.
@@ -69,12 +72,17 @@ def _can_fuse(module: LightningModule, parameters: list[torch.nn.Parameter]) -> 
 def make_scheduler(module: LightningModule, optimizer: Optimizer, config: Mapping[str, Any]) -> dict[str, Any]:
     """Lightning's ``lr_scheduler`` dictionary. Values given as ``???`` become the run's number of optimizer steps."""
     settings, _ = _planned(module, config["scheduler"])
-    scheduler = {"scheduler": build(settings, "scheduler", optimizer=optimizer), "interval": config["interval"]}
-    if config.get("monitor"):
-        scheduler["monitor"] = config["monitor"]
-    elif "ReduceLROnPlateau" in settings["_target_"]:
-        raise ConfigError("scheduler=plateau watches a metric: set scheduler.monitor or objective.metric")
-    return scheduler
+    lightnings = {
+        key: value for key, value in config.items() if key not in ("scheduler", "_target_") and value is not None
+    }
+    if unknown := [key for key in lightnings if key not in KEYS_OF_LIGHTNING]:
+        raise ConfigError(f"scheduler.{unknown[0]}: no such key.{nearest(unknown[0], KEYS_OF_LIGHTNING)}")
+    if "ReduceLROnPlateau" in settings["_target_"]:
+        if "monitor" not in lightnings:
+            raise ConfigError("scheduler=plateau watches a metric: set scheduler.monitor or objective.metric")
+        # It has something to judge after an epoch with a validation only.
+        lightnings = {"frequency": module.trainer.check_val_every_n_epoch or 1, **lightnings}
+    return {**lightnings, "scheduler": build(settings, "scheduler", optimizer=optimizer)}
 
 
 class AnotherWhole(QuietCallback):

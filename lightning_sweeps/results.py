@@ -38,7 +38,7 @@ class Result:
     last_checkpoint: str | None = None
     epochs: int = 0
     steps: int = 0
-    parameters: int = 0
+    parameters: int | None = 0  # None where they were not known before training
     seconds: float = 0.0
     seed: int | None = None
     threads: int = 0  # of torch's on the CPU: another number may round a sum otherwise

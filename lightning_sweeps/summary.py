@@ -13,7 +13,7 @@ from lightning_sweeps.results import Result
 _TRAINER = ("accelerator", "devices", "strategy", "precision", "max_epochs", "max_steps", "max_time", "fast_dev_run")
 
 
-def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any, parameters: int) -> str:
+def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any, parameters: int | None) -> str:
     """The composed run as a short tree: a line per group, with the option's values."""
     lines = []
     for group in (*GROUPS, "trainer"):
@@ -22,7 +22,7 @@ def composed(config: Mapping[str, Any], choices: Mapping[str, Any], folder: Any,
             node = {key: node[key] for key in _TRAINER if key in node and node[key] not in (None, -1, False)}
         values = "  ".join(f"{key}={value}" for key, value in _leaves(node))
         if group == "model":
-            values += f"  ({parameters:,} parameters)"
+            values += f"  ({'not known yet' if parameters is None else f'{parameters:,} parameters'})"
         name = choices.get(group) or str(node.get("_target_", "none")).rpartition(".")[2]
         lines.append(f"{group:<11} {name:<14}  {values}".rstrip())
     lines += [f"{group:<11} {', '.join(config.get(group) or {}) or 'none'}" for group in ("callbacks", "logger")]

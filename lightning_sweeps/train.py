@@ -16,10 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import BaseFinetuning, Checkpoint, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
+from torch.nn.parameter import is_lazy
 
 from lightning_sweeps import optimization, summary
 from lightning_sweeps.again import command_again
@@ -37,6 +38,7 @@ from lightning_sweeps.results import Result
 from lightning_sweeps.signatures import sign_checkpoints
 from lightning_sweeps.trial import current_trial
 from lightning_sweeps.trust import build
+from lightning_sweeps.values import no_validation
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +112,8 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     _require_parts(config)
     test = _wants_test(config["test"])
     objective = Objective(**config["objective"])
+    if stage == "fit" and (reason := no_validation(config)) is not None:
+        log.warning("this run has no objective: %s", reason)
     require_devices(config["trainer"])
     settle_cuda_check()
     if config["seed"] is not None:
@@ -157,11 +161,17 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
         stage=stage,
         folder=folder,
         objective_metric=objective.metric,
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=_count(module),
         seed=config["seed"],
         threads=torch.get_num_threads(),
     )
     return _Job(module, datamodule, trainer, tracker, interrupt, ckpt_path, test, result)
+
+
+def _count(module: LightningModule) -> int | None:
+    """The number of parameters; None where layers take their shapes from the first batch."""
+    parameters = list(module.parameters())
+    return None if any(map(is_lazy, parameters)) else sum(parameter.numel() for parameter in parameters)
 
 
 @dataclass
@@ -275,20 +285,37 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
 
 
 def _fit(job: _Job) -> None:
+    frozen = [type(one).__name__ for one in job.trainer.callbacks if isinstance(one, BaseFinetuning)]  # type: ignore[attr-defined]
+    if job.ckpt_path is not None and frozen:
+        log.warning("going on: Lightning freezes again what %s had unfrozen, until it unfreezes once more", frozen[0])
     job.trainer.fit(job.module, **job.loading)
     _collect(job)
     if job.test_after_fit and not current_trial().pruned and _has_test(job):
         if job.result.best_checkpoint is None and job.trainer.checkpoint_callbacks:
             metric = job.tracker.objective.metric
             log.warning("no checkpoint follows objective.metric=%s; the last weights are tested", metric)
+        best = job.result.best_checkpoint
         # If this run has written it, whatever a module keeps in its checkpoint may be read back.
-        job.trainer.test(
-            job.module,
-            datamodule=job.datamodule,
-            ckpt_path=job.result.best_checkpoint,
-            weights_only=not (job.result.best_checkpoint and may_load_whole(Path(job.result.best_checkpoint))),
-            verbose=False,
-        )
+        whole = best is not None and may_load_whole(Path(best))
+        with _as_in_a_new_process(job.trainer):
+            job.trainer.test(
+                job.module, datamodule=job.datamodule, ckpt_path=best, weights_only=not whole, verbose=False
+            )
+
+
+@contextmanager
+def _as_in_a_new_process(trainer: Trainer) -> Iterator[None]:
+    """Without the callbacks that put a fit's weights in place of a checkpoint's, such as those that average weights.
+
+    So the test after a fit is the one that ``stage=test`` makes of the same file.
+    """
+    before: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    kept = [one for one in before if type(one).on_load_checkpoint is Callback.on_load_checkpoint]
+    trainer.callbacks = kept  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        trainer.callbacks = before  # type: ignore[attr-defined]
 
 
 def _validate(job: _Job) -> None:

@@ -1,6 +1,7 @@
 """Values of the wrong kind, found by comparing with the config files before anything heavy is imported."""
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,33 @@ def require_kinds(config: Mapping[str, Any], choices: Mapping[str, Any], folders
     root = next(file for folder in folders if (file := folder / "config.yaml").is_file())
     defaults = {key: value for key, value in _plain(root).items() if key not in ("defaults", "hydra")}
     _compare(defaults, config, "", root)
+
+
+def require_a_validation(config: Mapping[str, Any]) -> None:
+    """A search by a metric of the validation needs one.
+
+    Raises:
+        ConfigError: the run ends before the first.
+    """
+    reason = no_validation(config)
+    if reason is not None:
+        raise ConfigError(f"objective.metric={config['objective']['metric']}: {reason}")
+
+
+def no_validation(config: Mapping[str, Any]) -> str | None:
+    """Why a run will never log the objective, where its name says that it is of the validation; None where it may."""
+    metric = str((config.get("objective") or {}).get("metric"))
+    trainer = config.get("trainer") or {}
+    every, epochs, limit = (
+        trainer.get(name) for name in ("check_val_every_n_epoch", "max_epochs", "limit_val_batches")
+    )
+    if not re.match(r"val(id|idation)?[/_]", metric) or trainer.get("fast_dev_run"):
+        return None
+    if limit == 0:
+        return "trainer.limit_val_batches=0 leaves no validation"
+    if isinstance(every, int) and isinstance(epochs, int) and 0 < epochs < every:
+        return f"the first validation comes after epoch {every}, and trainer.max_epochs={epochs} ends before"
+    return None
 
 
 def _plain(file: Path) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Which classes are taken for which, as a picture in TensorBoard."""
 
+import logging
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from lightning_sweeps.callbacks.pictures import show, tensorboards
 from lightning_sweeps.callbacks.quiet import QuietCallback
 
+log = logging.getLogger(__name__)
 # With epochs of a second, a picture for each would take part of that second, and nobody could look at them all.
 SECONDS_BETWEEN_PICTURES = 10
 
@@ -18,12 +20,13 @@ class ConfusionMatrix(QuietCallback):
     """Draws the confusion matrix of validation (at most every ten seconds, and the last) and of the test.
 
     It reads ``logits`` (N, num_classes) from what the step returns and the labels (N,) from the batch's second part; a
-    module that returns no logits is passed over. Distributed, it shows the first process's share.
+    module whose steps return anything else is passed over. Distributed, it shows the first process's share.
     """
 
     def __init__(self) -> None:
         self._counted: list[tuple[Tensor, Tensor]] = []
         self._classes = 0
+        self._said = False
         self._last_picture = -float("inf")
 
     def on_validation_batch_end(
@@ -52,9 +55,20 @@ class ConfusionMatrix(QuietCallback):
         self._draw(trainer, "test/confusion")
 
     def _count(self, trainer: Trainer, outputs: Any, batch: Any) -> None:
-        if isinstance(outputs, dict) and "logits" in outputs and tensorboards(trainer):
-            self._classes = outputs["logits"].shape[-1]
-            self._counted.append((outputs["logits"].argmax(dim=-1), batch[1]))
+        if not (isinstance(outputs, dict) and "logits" in outputs and tensorboards(trainer)):
+            return
+        logits: Any = outputs["logits"]
+        labels: Any = batch[1] if isinstance(batch, list | tuple) and len(batch) > 1 else None
+        if not _are_of_classes(logits, labels):
+            self._say_once("the confusion matrix is left out: it needs logits (N, classes) and labels (N,)")
+            return
+        self._classes = max(self._classes, logits.shape[-1])
+        self._counted.append((logits.argmax(dim=-1), labels))
+
+    def _say_once(self, text: str) -> None:
+        if not self._said:
+            self._said = True
+            log.info(text)
 
     def _draw(self, trainer: Trainer, tag: str) -> None:
         counted, self._counted = self._counted, []
@@ -62,6 +76,9 @@ class ConfusionMatrix(QuietCallback):
             from torchmetrics.functional.classification import multiclass_confusion_matrix
 
             predicted, labels = (torch.cat(parts) for parts in zip(*counted, strict=True))
+            if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self._classes:
+                self._say_once("the confusion matrix is left out: there are labels without a logit of their own")
+                return
             matrix = multiclass_confusion_matrix(predicted, labels, self._classes).cpu()
             show(
                 trainer,
@@ -71,6 +88,17 @@ class ConfusionMatrix(QuietCallback):
                     getattr(trainer.datamodule, "class_names", None),  # type: ignore[attr-defined]
                 ),
             )
+
+
+def _are_of_classes(logits: Any, labels: Any) -> bool:
+    return (
+        isinstance(logits, Tensor)
+        and isinstance(labels, Tensor)
+        and logits.ndim == 2
+        and logits.shape[-1] > 1
+        and labels.shape == logits.shape[:1]
+        and not labels.is_floating_point()
+    )
 
 
 def draw_matrix(matrix: Tensor, class_names: Any = None) -> Tensor:

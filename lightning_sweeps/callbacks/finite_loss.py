@@ -27,7 +27,8 @@ class FiniteLoss(QuietCallback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-        if not isinstance(loss, Tensor):
+        # With manual optimization a step returns what it likes.
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not pl_module.automatic_optimization:
             return
         if loss.device.type == "cpu":
             if not math.isfinite(loss.item()):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch import LightningModule, Trainer
 
+from lightning_sweeps.callbacks.fresh import FreshMetrics
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.trial import current_trial
@@ -21,6 +22,7 @@ class History(QuietCallback):
     def __init__(self, file: Path) -> None:
         self.file = file
         self.rows: list[dict[str, float]] = []
+        self._metrics = FreshMetrics()
         self._started = time.monotonic()
         self._epoch_ended = False
 
@@ -28,7 +30,7 @@ class History(QuietCallback):
         self._started = time.monotonic()
         if current_trial().restarted and self.file.is_file():
             with self.file.open() as file:
-                rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+                rows = [{name: _number(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
             self.rows = [row for row in rows if row["epoch"] < trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -53,7 +55,8 @@ class History(QuietCallback):
             self._add(trainer, epoch)
 
     def _add(self, trainer: Trainer, epoch: int) -> None:
-        values = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        own = {"epoch", "step", "seconds"}  # a module may log these names, of which ours say when
+        values = {f"metric_{name}" if name in own else name: one for name, one in self._metrics.take(trainer).items()}
         seconds = round(time.monotonic() - self._started, 3)
         self.rows.append({"epoch": epoch, "step": trainer.global_step, "seconds": seconds, **values})
         if trainer.is_global_zero:
@@ -66,3 +69,7 @@ class History(QuietCallback):
         writer.writeheader()
         writer.writerows(self.rows)
         write_atomically(self.file, text.getvalue())
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdecimal() else float(text)

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
+from lightning_sweeps.callbacks.fresh import FreshMetrics
 from lightning_sweeps.callbacks.quiet import QuietCallback
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Progress(QuietCallback, ProgressBar):
         self._task: Any = None
         self._next_draw = 0.0
         self._epoch_started = 0.0
+        self._metrics = FreshMetrics()
 
     def disable(self) -> None:
         self._close()
@@ -105,7 +107,9 @@ class Progress(QuietCallback, ProgressBar):
         seconds = time.monotonic() - self._epoch_started
         self._epoch_started = 0.0
         # What the module wants on a progress bar, or everything where it does not say.
-        metrics = trainer.progress_bar_metrics or {name: v.item() for name, v in trainer.callback_metrics.items()}
+        fresh = self._metrics.take(trainer)
+        chosen = {name: value for name, value in trainer.progress_bar_metrics.items() if name in fresh}
+        metrics = chosen or fresh
         values = "  ".join(f"{name} {value:<7.4g}" for name, value in sorted(metrics.items()) if _is_number(value))
         # current_epoch has moved on already, here and in on_train_end.
         line = f"epoch {trainer.current_epoch - 1:>3}  {seconds:.1f} s  {values}".rstrip()

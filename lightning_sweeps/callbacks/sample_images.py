@@ -26,7 +26,7 @@ class SampleImages(QuietCallback):
         if batch_idx or trainer.current_epoch or not tensorboards(trainer):
             return
         images = batch[0] if isinstance(batch, list | tuple) and batch else batch
-        if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] in (1, 3):
+        if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] in (1, 3) and images.numel():
             show(trainer, "train/images", grid(images[: self.num_images].detach().float().cpu()))
 
 

@@ -12,6 +12,7 @@ from lightning_sweeps.datamodules.batches import Batches
 from lightning_sweeps.errors import ConfigError, DataError
 
 Stage = Literal["train", "val", "test"]
+DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # of the others float32
 
 
 @dataclass
@@ -97,6 +98,7 @@ class ImageDataModule(LightningDataModule):
         std = torch.tensor(self.std, device=self._compute_device()).view(1, -1, 1, 1)
         mean = torch.tensor(self.mean, device=std.device).view(1, -1, 1, 1)
         self._scale, self._bias = 1 / (255 * std), -mean / std
+        self._dtype = DTYPES.get(str(getattr(self.trainer, "precision", None)), torch.float32)
 
     def _compute_device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
@@ -161,8 +163,8 @@ class ImageDataModule(LightningDataModule):
         return images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """Bytes (N, C, H, W) -> normalised float32, augmented in training."""
+        """Bytes (N, C, H, W) -> normalised numbers of the trainer's precision, augmented in training."""
         images, labels = batch
         if self.augment is not None and self.trainer is not None and self.trainer.training:
             images = self.augment(images)
-        return torch.addcmul(self._bias, images, self._scale), labels
+        return torch.addcmul(self._bias, images, self._scale).to(self._dtype), labels
