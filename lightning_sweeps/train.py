@@ -305,17 +305,19 @@ def _fit(job: _Job) -> None:
 
 @contextmanager
 def _as_in_a_new_process(trainer: Trainer) -> Iterator[None]:
-    """Without the callbacks that put a fit's weights in place of a checkpoint's, such as those that average weights.
+    """Have no callback put a fit's weights in place of a checkpoint's, as those do that average weights.
 
     So the test after a fit is the one that ``stage=test`` makes of the same file.
     """
-    before: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    kept = [one for one in before if type(one).on_load_checkpoint is Callback.on_load_checkpoint]
-    trainer.callbacks = kept  # type: ignore[attr-defined]
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    changing = [one for one in callbacks if type(one).on_load_checkpoint is not Callback.on_load_checkpoint]
+    for callback in changing:
+        callback.on_load_checkpoint = lambda *_: None  # type: ignore[method-assign]
     try:
         yield
     finally:
-        trainer.callbacks = before  # type: ignore[attr-defined]
+        for callback in changing:
+            del callback.on_load_checkpoint
 
 
 def _validate(job: _Job) -> None:

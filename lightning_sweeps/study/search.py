@@ -364,6 +364,7 @@ def _run_here(
             return run_trial(trial, hydra_context, task_function, job.config, objectives)
     finally:
         _log_as_hydra(master, hydra_context)  # the trial's handlers write into its folder
+        gc.collect()  # a module and its trainer refer to each other, and the next trial's need their memory
 
 
 @contextmanager
