@@ -1,7 +1,9 @@
 """A composed config as flat hyperparameters, and their entry in TensorBoard's HParams tab."""
 
-from collections.abc import Mapping
+from argparse import Namespace
+from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -17,6 +19,8 @@ TRAINER_SETTINGS = (
     "gradient_clip_val",
     "devices",
 )
+# What modules have given to their loggers themselves: hyperparameters, and metrics.
+_own: WeakKeyDictionary[TensorBoardLogger, tuple[dict[str, Any], dict[str, float]]] = WeakKeyDictionary()
 
 
 def flat_hyperparameters(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
@@ -57,6 +61,27 @@ def _plain(value: Any) -> bool | int | float | str:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
+def keep_own_entries(logger: TensorBoardLogger) -> None:
+    """Have a module's own entry, ``logger.log_hyperparams(hparams, metrics)``, become part of the run's.
+
+    TensorBoard takes the columns of an entry from the first one that a run writes.
+    """
+    write: Callable[..., None] = logger.log_hyperparams
+    params, metrics = _own.setdefault(logger, ({}, {}))
+
+    def log_hyperparams(given: Any, own: Any = None, step: int | None = None, **named: Any) -> None:
+        own = named.pop("metrics", own)
+        write(given, None, step)  # into hparams.yaml
+        if own is None:
+            return
+        values = own if isinstance(own, Mapping) else {"hp_metric": own}
+        logger.log_metrics(values, step)
+        metrics.update({name: float(value) for name, value in values.items()})
+        _flatten(vars(given) if isinstance(given, Namespace) else dict(given), "", params)
+
+    logger.log_hyperparams = log_hyperparams  # type: ignore[method-assign, assignment]
+
+
 def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | float | str], result: Result) -> None:
     """Write the run's one entry of the HParams tab: the definition, the objective's value and the end of the session.
 
@@ -66,6 +91,8 @@ def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | 
     from torch.utils.tensorboard.summary import hparams
 
     writer = logger.experiment
+    params, own = _own.get(logger, ({}, {}))
+    flat = {**{name.removeprefix("/"): value for name, value in params.items()}, **flat}
     # Columns: the objective, and the test's metrics, whose scalars are there already.
     metrics = {name: value for name, value in result.metrics.items() if name.startswith("test")}
     if result.objective is not None:
@@ -74,6 +101,7 @@ def log_hyperparameters(logger: TensorBoardLogger, flat: dict[str, bool | int | 
         # Also without a value: TensorBoard takes the columns of all runs from the first definition that it reads, which
         # may be that of a trial that failed. Only the names go into it.
         metrics = {"objective": result.objective or 0.0, **metrics}
+    metrics = {**metrics, **own}
     # Not writer.add_hparams: it opens a second event folder, which TensorBoard takes for a second run.
     for summary in hparams(flat, metrics):  # type: ignore[no-untyped-call]
         writer._get_file_writer().add_summary(summary)  # noqa: SLF001

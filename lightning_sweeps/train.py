@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import BaseFinetuning, Checkpoint, LearningRateMonitor, ModelCheckpoint, ProgressBar
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 from torch.nn.parameter import is_lazy
@@ -30,7 +30,7 @@ from lightning_sweeps.checkpoints import logged_steps, may_load_whole, require_f
 from lightning_sweeps.command_line import from_here
 from lightning_sweeps.devices import require_devices, settle_cuda_check
 from lightning_sweeps.errors import CheckpointError, ConfigError, NonFiniteLossError, RunInterruptedError, nearest
-from lightning_sweeps.hyperparameters import flat_hyperparameters, log_hyperparameters, plain_values
+from lightning_sweeps.hyperparameters import flat_hyperparameters, keep_own_entries, log_hyperparameters, plain_values
 from lightning_sweeps.no_profiler import NoProfiler
 from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
 from lightning_sweeps.predictions import write_predictions
@@ -139,9 +139,7 @@ def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
     callbacks += [RandomState(config["seed"]), *of_the_schedule]
     callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
-    loggers: list[Logger] = [
-        build(continued.logger(node), f"logger.{name}") for name, node in (config.get("logger") or {}).items() if node
-    ]
+    loggers = _loggers(config, continued)
     if not loggers:  # Lightning refuses a monitor that has nowhere to log to
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     settings = {
@@ -191,6 +189,15 @@ class _Continued:
             "CSVLogger": {"version": f"from_step_{self.step}"},
         }
         return {**node, **added.get(kind, {})}
+
+
+def _loggers(config: Mapping[str, Any], continued: _Continued) -> list[Logger]:
+    nodes = {name: continued.logger(node) for name, node in (config.get("logger") or {}).items() if node}
+    loggers = [build(node, f"logger.{name}") for name, node in nodes.items()]
+    for logger in loggers:
+        if isinstance(logger, TensorBoardLogger):
+            keep_own_entries(logger)
+    return loggers
 
 
 def _continued(last: Path, module: LightningModule, limits: Mapping[str, int | None]) -> _Continued:

@@ -196,3 +196,25 @@ def test_memory_stays_flat_over_trials_in_one_process(own_folder):
         subprocess.run([sys.executable, "app.py", *search, *quiet, *more], check=True, timeout=300)
         peaks.append(int(Path("peak").read_text()) / 1024)
     assert peaks[1] - peaks[0] < 150, peaks  # 600 where each trial's model stays
+
+
+class OwnEntry(Callback):
+    """As a module does it in Lightning's documented way."""
+
+    def on_train_start(self, trainer, pl_module):
+        pl_module.logger.log_hyperparams({"lr": 0.05, "net": {"width": 8}}, {"hp/val_loss": 0.0})
+
+
+def test_an_entry_of_a_modules_own_takes_no_columns_away(run_here, own_folder, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    monkeypatch.setattr(trust, "_trusted_by_python", [__name__])
+    own = f"+callbacks.own._target_={__name__}.OwnEntry"
+    value = run_here(*QUICK, "trainer.max_epochs=1", own, "callbacks=[best_checkpoint]")
+    events = EventAccumulator(str(own_folder)).Reload()
+    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    hparams = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert {"lr", "net/width", "model/net/width", "optimizer/lr"} <= set(hparams)
+    assert events.Scalars("objective")[-1].value == pytest.approx(value)
+    assert [one.value for one in events.Scalars("hp/val_loss")] == [0.0]
