@@ -1,5 +1,6 @@
 """Which number a run returns."""
 
+import logging
 import math
 import re
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from torch import Tensor
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
 from lightning_sweeps.trial import current_trial
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class ObjectiveTracker(QuietCallback):
                 best = observation
         return best
 
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # A module need not log there what it logs later: a hint, and no error.
+        metric, logged = str(self.objective.metric), sorted(trainer.callback_metrics)
+        if _is_of_validation(metric) and metric not in logged and (hint := _nearest(metric, logged)):
+            log.warning("objective.metric=%s is not logged in the sanity check.%s", metric, hint)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if _is_of_validation(str(self.objective.metric)) and not _has_validation(trainer):
+            log.warning("objective.metric=%s: there are no validation batches, so no objective", self.objective.metric)
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before_validation = self._current(trainer)
 
@@ -85,7 +98,7 @@ class ObjectiveTracker(QuietCallback):
         if self._current(trainer) is not self._before_validation:
             self._logged_in_validation = True
             self._observe(trainer, trainer.current_epoch)
-        elif re.match(r"val(id|idation)?[/_]", str(self.objective.metric)):
+        elif _is_of_validation(str(self.objective.metric)):
             self._require(trainer)  # before the rest of the epoch; the sanity check may have logged less
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -114,6 +127,8 @@ class ObjectiveTracker(QuietCallback):
         value = self._current(trainer)
         if value is None:
             return
+        if not math.isfinite(value):
+            log.warning("%s is %s in epoch %s", self.objective.metric, float(value), epoch)
         self.observations.append(Observation(epoch, float(value)))
         trial = current_trial()
         # The step is what was spent: finished epochs, or validations where an epoch has several.
@@ -140,6 +155,16 @@ class ObjectiveTracker(QuietCallback):
             raise never_logged("objective.metric", metric, trainer)
 
 
+def _is_of_validation(metric: str) -> bool:
+    return re.match(r"val(id|idation)?[/_]", metric) is not None
+
+
+def _has_validation(trainer: Trainer) -> bool:
+    """Whether a validation has a batch; the sanity check has set the loaders up, where there was one."""
+    counts = trainer.num_val_batches
+    return trainer.enable_validation and (sum(counts) if isinstance(counts, list) else counts) > 0
+
+
 def _validates_by_epoch(trainer: Trainer) -> bool:
     if not trainer.enable_validation:
         return True
@@ -153,6 +178,14 @@ def never_logged(key: str, metric: str, trainer: Trainer) -> MetricError:
     """The error for a config key that names a metric which nothing logs."""
     logged = sorted(trainer.callback_metrics)
     return MetricError(
-        f"{key}={metric}: this metric is never logged.{nearest(metric, logged)}\n"
+        f"{key}={metric}: this metric is never logged.{_nearest(metric, logged)}\n"
         f"Logged so far: {', '.join(logged) or 'nothing; objective.metric=null is a run without an objective'}"
     )
+
+
+def _nearest(metric: str, logged: list[str]) -> str:
+    """The same metric of the first of several loaders, else the nearest of the same phase, else of all."""
+    loaders = [name for name in logged if name.startswith(f"{metric}/dataloader_idx_")]
+    phase = re.split(r"[/_]", metric)[0]
+    same_phase = [name for name in logged if re.split(r"[/_]", name)[0] == phase]
+    return nearest(metric, loaders[:1]) or nearest(metric, same_phase) or nearest(metric, logged)

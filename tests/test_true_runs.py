@@ -12,7 +12,8 @@ import torch
 from lightning.pytorch import Callback
 
 from lightning_sweeps import trust
-from lightning_sweeps.errors import CheckpointError, ConfigError
+from lightning_sweeps.errors import CheckpointError, ConfigError, MetricError
+from lightning_sweeps.objective import _nearest as nearest_metric
 from lightning_sweeps.predictions import write_predictions
 
 QUICK = ["model=mlp", "trainer.accelerator=cpu"]
@@ -218,3 +219,32 @@ def test_an_entry_of_a_modules_own_takes_no_columns_away(run_here, own_folder, m
     assert {"lr", "net/width", "model/net/width", "optimizer/lr"} <= set(hparams)
     assert events.Scalars("objective")[-1].value == pytest.approx(value)
     assert [one.value for one in events.Scalars("hp/val_loss")] == [0.0]
+
+
+def test_a_mistyped_metric_has_a_hint_of_its_own_phase_before_the_first_epoch(run_here, caplog):
+    with caplog.at_level(logging.WARNING), pytest.raises(MetricError, match=r"Did you mean 'val/accuracy'"):
+        run_here(*QUICK, "trainer.max_epochs=1", "objective.metric=val/acuracy")
+    assert "is not logged in the sanity check. Did you mean 'val/accuracy'?" in caplog.text
+
+
+def test_a_run_without_validation_batches_says_that_it_has_no_objective(run_here, caplog):
+    with caplog.at_level(logging.WARNING):
+        run_here(*QUICK, "trainer.max_epochs=1", "trainer.limit_val_batches=0", "callbacks=none", "test=false")
+    assert "no objective" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("metric", "logged", "hint"),
+    [
+        (
+            "val/loss",
+            ["train/loss", "val/loss/dataloader_idx_0", "val/loss/dataloader_idx_1"],
+            "val/loss/dataloader_idx_0",
+        ),
+        ("val/los", ["train/los", "val/loss"], "val/loss"),
+        ("vall/loss", ["val/loss"], "val/loss"),
+        ("anything", ["val/loss"], None),
+    ],
+)
+def test_the_nearest_metric_is_of_the_same_phase(metric, logged, hint):
+    assert nearest_metric(metric, logged) == (f" Did you mean '{hint}'?" if hint else "")

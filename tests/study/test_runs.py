@@ -156,7 +156,9 @@ def test_a_trial_that_has_more_epochs_than_now_are_asked_for_begins_anew(command
     wait_until(lambda: epochs_of_the_first_trial() >= 5, seconds=120)
     supervisor.send_signal(signal.SIGTERM)
     supervisor.wait()
-    done = command(*search, "trainer.max_epochs=2")
+    refused = command(*search, "trainer.max_epochs=2")
+    assert "+ trainer.max_epochs=2, - trainer.max_epochs=100000" in refused.stderr
+    done = command(*search, "trainer.max_epochs=2", "hydra.sweeper.allow_changes=true")
     assert done.returncode == 0, done.stderr
     assert [trial.state for trial in study().trials] == [TrialState.COMPLETE] * 2
     assert "the trial begins anew" in Path("s/0/run.log").read_text()
