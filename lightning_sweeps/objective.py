@@ -151,6 +151,8 @@ class ObjectiveTracker(QuietCallback):
     def _require(self, trainer: Trainer) -> None:
         metric = self.objective.metric
         debugging = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+        if _is_of_validation(str(metric)) and not _has_validation(trainer) and current_trial().number is None:
+            return  # said when training began; a run is worth something without an objective, a trial is not
         if metric is not None and metric not in trainer.callback_metrics and not self.observations and not debugging:
             raise never_logged("objective.metric", metric, trainer)
 
@@ -188,4 +190,6 @@ def _nearest(metric: str, logged: list[str]) -> str:
     loaders = [name for name in logged if name.startswith(f"{metric}/dataloader_idx_")]
     phase = re.split(r"[/_]", metric)[0]
     same_phase = [name for name in logged if re.split(r"[/_]", name)[0] == phase]
-    return nearest(metric, loaders[:1]) or nearest(metric, same_phase) or nearest(metric, logged)
+    if loaders:
+        return f" Did you mean '{loaders[0]}'?"
+    return nearest(metric, same_phase) or nearest(metric, logged)
