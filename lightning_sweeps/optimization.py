@@ -43,6 +43,12 @@ def attach(
             raise ConfigError(f"optimizer=none, but {type(module).__name__} has no configure_optimizers of its own")
         return []
 
+    if not module.automatic_optimization and is_overridden("configure_optimizers", module):
+        raise ConfigError(
+            f"{type(module).__name__} steps its own optimizers (automatic_optimization=False); "
+            "add optimizer=none scheduler=none"
+        )
+
     def configure_optimizers(self: LightningModule) -> Any:
         built = make_optimizer(self, optimizer)
         return {"optimizer": built, "lr_scheduler": make_scheduler(self, built, scheduler)} if scheduler else built

@@ -2,8 +2,10 @@
 
 from itertools import chain
 
+import lightning.pytorch as pl
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_sweeps.datamodules import Batches
 
@@ -70,3 +72,68 @@ def test_processes_share_the_training_in_step(samples):
     assert len({tuple(len(first) for first, _ in loader) for loader in loaders}) == 1
     seen = list(chain.from_iterable(order(loader) for loader in loaders))
     assert len(seen) == len(set(seen)) == samples // 2 * 2
+
+
+class Counting(pl.LightningModule):
+    """Notes which batches it sees, in which stage."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.seen = torch.nn.Linear(1, 1), []
+
+    def training_step(self, batch, index):
+        self.seen.append(("train", index, batch[0].flatten().tolist()))
+        return self.layer(batch[0]).sum()
+
+    def validation_step(self, batch, index):
+        self.seen.append(("val", index, batch[0].flatten().tolist()))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's, of workers and of overfitting
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"limit_train_batches": 3},
+        {"limit_train_batches": 0.5},
+        {"limit_val_batches": 1},
+        {"limit_val_batches": 0},
+        {"overfit_batches": 2},
+        {"overfit_batches": 0.5},
+        {"val_check_interval": 2},
+        {"val_check_interval": 0.5},
+        {"check_val_every_n_epoch": 2},
+        {"num_sanity_val_steps": 0},
+        {"num_sanity_val_steps": -1},
+        {"max_steps": 7},
+        {"accumulate_grad_batches": 3},
+        {"fast_dev_run": True},
+        {"fast_dev_run": 2},
+        {"min_steps": 20, "max_epochs": 1},
+        {"reload_dataloaders_every_n_epochs": 1},
+    ],
+    ids=str,
+)
+def test_every_argument_of_the_trainer_does_what_it_does_with_a_dataloader(arguments):
+    data = torch.arange(22.0).view(-1, 1)
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    seen = []
+    for ours in (False, True):
+        loaders = (
+            [Batches((data[start:],), 4) for start in (0, 12)]
+            if ours
+            else [DataLoader(TensorDataset(data[start:]), batch_size=4) for start in (0, 12)]
+        )
+        module = Counting()
+        trainer = pl.Trainer(accelerator="cpu", **{"max_epochs": 3, **quiet, **arguments})
+        trainer.fit(module, *loaders)
+        seen.append((module.seen, trainer.global_step))
+    assert seen[0] == seen[1]

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import seed_everything
 
 from lightning_sweeps import trust
+from lightning_sweeps.errors import ConfigError
 
 MODULES = {
     "Plain": "Data",
@@ -83,3 +84,9 @@ def test_a_run_does_what_a_trainer_does_and_goes_on(name, run_here, own_folder):
     run_here(*overrides(name, "trainer.max_epochs=3"), folder="whole")
     whole = weights(Path("whole/checkpoints/last.ckpt"))
     assert all(torch.equal(value, whole[key]) for key, value in weights(longer).items()), "going on leaves no trace"
+
+
+def test_a_module_with_optimizers_of_its_own_is_told_what_to_type(run_here, monkeypatch):
+    monkeypatch.setattr(trust, "_trusted_by_python", ["foreign_modules"])
+    with pytest.raises(ConfigError, match=r"Manual steps its own optimizers .*; add optimizer=none scheduler=none"):
+        run_here(*overrides("Manual", "optimizer=adam"))
