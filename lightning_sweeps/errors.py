@@ -48,6 +48,10 @@ class NonFiniteLossError(SweepsError):
     """The loss became NaN or infinite."""
 
 
+class RankError(SweepsError):
+    """Another process of a distributed run has failed."""
+
+
 class RunInterruptedError(SweepsError):
     """Ctrl-C. The message says how to go on."""
 

@@ -29,11 +29,19 @@ from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.checkpoints import logged_steps, may_load_whole, require_fitting
 from lightning_sweeps.command_line import from_here
 from lightning_sweeps.devices import require_devices, settle_cuda_check
-from lightning_sweeps.errors import CheckpointError, ConfigError, NonFiniteLossError, RunInterruptedError, nearest
+from lightning_sweeps.errors import (
+    CheckpointError,
+    ConfigError,
+    MetricError,
+    NonFiniteLossError,
+    RunInterruptedError,
+    nearest,
+)
 from lightning_sweeps.hyperparameters import flat_hyperparameters, keep_own_entries, log_hyperparameters, plain_values
 from lightning_sweeps.no_profiler import NoProfiler
 from lightning_sweeps.objective import Objective, ObjectiveTracker, never_logged
 from lightning_sweeps.predictions import write_predictions
+from lightning_sweeps.ranks import forget_reasons, note_reason, reason_of_another
 from lightning_sweeps.results import Result
 from lightning_sweeps.signatures import sign_checkpoints
 from lightning_sweeps.trial import current_trial
@@ -255,30 +263,18 @@ def _wants_test(given: Any) -> bool:
 def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
     """Write ``result.json`` and the HParams entry however the run ends, and make its error one to act on."""
     started = time.monotonic()
-    result = job.result
+    result, trainer = job.result, job.trainer
+    forget_reasons(result.folder, trainer.global_rank)
     try:
-        try:
+        with _clearer_errors(job):
             yield
-        except SystemExit:
-            # After Ctrl-C Lightning shuts down in order, ignores further ones, and exits with code 1.
-            if not job.interrupt.interrupted:
-                raise
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            raise _interrupted(job) from None
-        except NonFiniteLossError as error:
-            raise _with_last_good_checkpoint(error, job) from error
-        except (MisconfigurationException, RuntimeError) as error:
-            # Early stopping, checkpoints and schedulers each have their own words for a metric that is not there.
-            match = re.search(r"(?:monitor='|conditioned on metric `?)([^'`\s]+)", str(error))
-            if match and match.group(1) not in job.trainer.callback_metrics:
-                metric = match.group(1)
-                key = "objective.metric" if metric == job.tracker.objective.metric else "monitor"
-                raise never_logged(key, metric, job.trainer) from error
-            raise
         result.status = "pruned" if current_trial().pruned else "completed"
     except BaseException as error:
-        result.status = "interrupted" if isinstance(error, RunInterruptedError | KeyboardInterrupt) else "failed"
-        result.reason = " ".join(f"{type(error).__name__}: {error}".split())
+        first = _first_error(error, result.folder, trainer)
+        result.status = "interrupted" if isinstance(first, RunInterruptedError | KeyboardInterrupt) else "failed"
+        result.reason = " ".join(f"{type(first).__name__}: {first}".split())
+        if first is not error:
+            raise first from error
         raise
     finally:
         result.seconds = round(time.monotonic() - started, 3)
@@ -289,6 +285,46 @@ def _recording(job: _Job, hyperparameters: dict[str, Any]) -> Iterator[None]:
                 for logger in tensorboards(job.trainer):
                     log_hyperparameters(logger, hyperparameters, result)
             result.write()
+
+
+@contextmanager
+def _clearer_errors(job: _Job) -> Iterator[None]:
+    """Errors of Lightning's and the loss's as those that a person can act on."""
+    try:
+        yield
+    except SystemExit:
+        # After Ctrl-C Lightning shuts down in order, ignores further ones, and exits with code 1.
+        if not job.interrupt.interrupted:
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise _interrupted(job) from None
+    except NonFiniteLossError as error:
+        raise _with_last_good_checkpoint(error, job) from error
+    except (MisconfigurationException, RuntimeError) as error:
+        if (clearer := _of_a_missing_metric(error, job)) is not None:
+            raise clearer from error
+        raise
+
+
+def _of_a_missing_metric(error: Exception, job: _Job) -> MetricError | None:
+    """Early stopping, checkpoints and schedulers each have their own words for a metric that is not there."""
+    match = re.search(r"(?:monitor='|conditioned on metric `?)([^'`\s]+)", str(error))
+    if match is None or match.group(1) in job.trainer.callback_metrics:
+        return None
+    metric = match.group(1)
+    return never_logged(
+        "objective.metric" if metric == job.tracker.objective.metric else "monitor", metric, job.trainer
+    )
+
+
+def _first_error(error: BaseException, folder: Path, trainer: Trainer) -> BaseException:
+    """The one that led to this one, where another process had it."""
+    if trainer.world_size == 1:
+        return error
+    if not trainer.is_global_zero:
+        note_reason(folder, trainer.global_rank, error)
+        return error
+    return reason_of_another(folder, trainer.world_size, error) or error
 
 
 def _fit(job: _Job) -> None:

@@ -145,3 +145,22 @@ def test_a_checkpoint_with_objects_goes_on_if_a_run_of_this_user_wrote_it(own_fo
     trusting = another | {"LIGHTNING_SWEEPS_TRUST": "mine,ckpt_path"}
     subprocess.run(again, env=environment | trusting, check=True, timeout=120)
     assert Path("loaded").read_text() == "1"
+
+
+FAILING = """
+class Failing(Module):
+    def training_step(self, batch, index):
+        if self.global_rank == 1 and index == 1: raise ValueError("no data on this rank")
+        return super().training_step(batch, index)
+"""
+
+
+def test_the_reason_of_another_rank_is_the_runs(own_folder):
+    Path("mine.py").write_text(MINE + FAILING)
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=run", "objective.metric=null"]
+    command = [sys.executable, "-m", "lightning_sweeps", *RUN, "model._target_=mine.Failing", *ddp]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "error: rank 1: ValueError: no data on this rank" in done.stderr
+    assert "rank 1: ValueError: no data on this rank" in json.loads(Path("run/result.json").read_text())["reason"]

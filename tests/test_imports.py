@@ -31,6 +31,7 @@ LAYERS = [
         "objective",
         "checkpoints",
         "predictions",
+        "ranks",
         "results",
         "explain",
         "values",
