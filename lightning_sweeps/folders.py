@@ -43,7 +43,7 @@ def unwritable(folder: Path, reason: str) -> FolderError:
     """The error for a folder that cannot be written, with the way out."""
     return FolderError(
         f"cannot write the output folder {folder}: {reason}.\n"
-        "Free some space or the permission, or write elsewhere: hydra.run.dir=/path/to/folder"
+        "Make room, have it made writable, or name another one: hydra.run.dir=FOLDER, hydra.sweep.dir=FOLDER with -m"
     )
 
 

@@ -86,7 +86,7 @@ class Tally:
         budget, finished = self.budget, len(self.states)
         # Failures of an earlier start have been seen, and their cause may have been mended.
         here, failed = finished - self.at_start, self.count(TrialState.FAIL) - self.failed_at_start
-        if here >= FIRST_FAILURES and failed == here:
+        if here >= FIRST_FAILURES and failed == here and budget.max_failure_rate < 1:
             return f"failures: the first {failed} trials failed"
         if failed > budget.max_failure_rate * max(budget.n_trials - self.at_start, here):
             return f"failures: {failed} of {here} trials, more than max_failure_rate={budget.max_failure_rate}"

@@ -11,8 +11,10 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, ValueNode, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 
@@ -47,7 +49,11 @@ class Composer:
         self.extend: Callable[[DictConfig, Trial], None] | None = None
         if extend:
             node = {"_target_": extend, "_partial_": True}
-            self.extend = instantiate(node, _execution_whitelist_=hydra_context.execution_whitelist)
+            try:
+                self.extend = instantiate(node, _execution_whitelist_=hydra_context.execution_whitelist)
+            except InstantiationException as error:
+                reason = str(error.__cause__ or error).strip().splitlines()[0]
+                raise ConfigError(f"hydra.sweeper.custom_search_space={extend}: {reason}") from error
         self._base = functools.lru_cache(KEPT_BASES)(self._load)
 
     def __call__(self, trial: Trial, restarted: bool) -> Job:
@@ -80,6 +86,8 @@ class Composer:
         before, state.cfg = state.cfg, config  # what ``set_config`` does, without the copy
         try:
             return str(OmegaConf.select(config, "hydra.sweep.subdir"))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"hydra.sweep.subdir: {str(error).splitlines()[0]}") from error
         finally:
             state.cfg = before
 
@@ -129,9 +137,9 @@ class Composer:
         base = self._base(tuple(choices))
         config: DictConfig = pickle.loads(base) if isinstance(base, bytes) else copy.deepcopy(base)  # noqa: S301 (our own)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)  # noqa: SLF001
-        for override in values:
-            if override.get_key_element() in searched:
-                _require_told(override, config)
+        last = {override.get_key_element(): override for override in values}  # of several of one key
+        for key in last.keys() & set(searched):
+            _require_told(last[key], config)
         with read_write(config.hydra):
             config.hydra.overrides.task = list(overrides)
         return config

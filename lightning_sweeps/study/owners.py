@@ -26,6 +26,14 @@ SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes t
 SIGNS_IN_A_GRACE_PERIOD = 4
 
 
+class NotBegunError(Exception):
+    """A sampler has raised for a trial, which has failed for that."""
+
+    def __init__(self, trial: FrozenTrial) -> None:
+        super().__init__(trial.user_attrs.get("reason"))
+        self.trial = trial
+
+
 class Owner:
     """This supervisor among those that share the study.
 
@@ -86,13 +94,25 @@ class Owner:
         trials = self.study.get_trials(deepcopy=False) if trials is None else trials
         for trial in trials[:n_trials]:
             if trial.state is TrialState.WAITING and self._take(trial):
-                return Trial(self.study, trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
+                return self._begin(trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
         if len(trials) >= n_trials:
             return None
         # It names its owner from its first moment, also where this process is killed in the next one.
         template = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
         trial_id = create_within(self.study, n_trials, template)
-        return None if trial_id is None else (Trial(self.study, trial_id), False)
+        return None if trial_id is None else (self._begin(trial_id), False)
+
+    def _begin(self, trial_id: int) -> Trial:
+        """The sampler hears of it, and may have something against it."""
+        try:
+            return Trial(self.study, trial_id)
+        except (OSError, FolderError, StorageInternalError):
+            raise
+        except (Exception, SystemExit) as error:
+            reason = f"its parameters: {type(error).__name__}: {' '.join(str(error).split())}"
+            self.storage.set_trial_user_attr(trial_id, "reason", reason)
+            self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            raise NotBegunError(self.storage.get_trial(trial_id)) from error
 
     def others_here(self, trials: Sequence[FrozenTrial]) -> int:
         """The slots of other supervisors that work on this one's cores."""

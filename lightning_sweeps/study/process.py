@@ -50,8 +50,8 @@ class ReportingTrial(trials.Trial):
         self._last_step: int | None = None
 
     def report(self, value: float, step: int) -> None:
-        if step < 0:
-            raise ValueError(f"report(step={step}): a step is 0 or more")
+        if step < 0 or int(step) != step:
+            raise ValueError(f"report(step={step}): a step is a whole number, 0 or more")
         if step != self._last_step:
             self._last_step = step
             self._prune = bool(self._exchange(float(value), int(step)))
@@ -182,12 +182,20 @@ def run_one(connection: Connection, program: Program) -> None:
 
     trial, process = ReportingTrial(number, params, restarted, exchange, connection.send), os.getpid()
     outcome = run_trial(trial, program.hydra_context, task, config, given.objectives)
+    leave_if_forked(process)
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
-    if os.getpid() != process:  # the main function has forked, and this is the other one that returns from it
-        os._exit(0)
     connection.send(outcome)
+
+
+def leave_if_forked(process: int) -> None:
+    """End here if the main function has forked, and this is the other process that returns from it."""
+    if os.getpid() != process:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(0)
 
 
 def fail(connection: Connection, error: BaseException) -> None:

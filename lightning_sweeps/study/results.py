@@ -128,7 +128,8 @@ class Take:
             step = (max if self.maximize else min)(reports, key=lambda step: (reports[step], -step * self._sign))
             value = reports[step] if trial.state is TrialState.PRUNED else value
             return value, step if value == reports[step] else ""
-        return value, "" if trial.last_step is None else trial.last_step
+        last = trial.last_step
+        return value, last if last is not None and trial.intermediate_values[last] == value else ""
 
     @property
     def _sign(self) -> int:

@@ -138,7 +138,9 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
     if isinstance(configured, Auto):
         if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
             count = len(combinations)
-            return Exhaustive(combinations, space.distributions), count, f"all {count} combinations"
+            why = "the only combination" if count == 1 else f"all {count} combinations"
+            more = f" (n_trials={n_trials} asks for more than there are)" if n_trials and n_trials > count else ""
+            return Exhaustive(combinations, space.distributions), count, f"{why}{more}"
         configured = TPESampler(seed=seed)
     sampler = configured if seed is None else Numbered(configured, seed)
     return sampler, 20 if n_trials is None else n_trials, type(configured).__name__

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -36,7 +37,7 @@ from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import FolderLock
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import Owner
-from lightning_sweeps.study.process import ReportingTrial, run_trial
+from lightning_sweeps.study.process import ReportingTrial, leave_if_forked, run_trial
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.ranks import Launch, start_ranks_by
@@ -359,9 +360,12 @@ def _run_here(
         importlib.import_module(module)
     start_ranks_by(_refuse_ranks, 1)
     trial = ReportingTrial(job.trial.number, job.params, job.restarted, report, lambda _: None)
+    process = os.getpid()
     try:
         with _ctrl_c_raising():
-            return run_trial(trial, hydra_context, task_function, job.config, objectives)
+            outcome = run_trial(trial, hydra_context, task_function, job.config, objectives)
+        leave_if_forked(process)
+        return outcome
     finally:
         _log_as_hydra(master, hydra_context)  # the trial's handlers write into its folder
         gc.collect()  # a module and its trainer refer to each other, and the next trial's need their memory

@@ -147,16 +147,14 @@ def _lines(params: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _add(space: Space, name: str, override: Override) -> None:
+    if override.is_delete():
+        raise ValueError("what is deleted cannot be searched; leave the values out")
     if name in space.distributions:
         raise ValueError("the same is searched twice")
     ordered = _in_order(override)
     distribution = None if override.is_choice_sweep() else create_optuna_distribution_from_override(ordered)
-    if isinstance(distribution, IntDistribution):
-        largest = max(abs(distribution.low), abs(distribution.high))
-        if largest >= LARGEST_INTEGER:
-            raise ValueError(
-                f"Optuna keeps no integers from 2**53 on in a range; write those that you mean, as {largest},..."
-            )
+    if isinstance(distribution, IntDistribution) and _largest(distribution) >= LARGEST_INTEGER:
+        raise ValueError("Optuna keeps no integers from 2**53 on in a range; write those that you mean, with commas")
     if isinstance(distribution, IntDistribution | FloatDistribution):
         space.distributions[name] = distribution
         if override.is_range_sweep() and _count(distribution) <= MOST_COMBINATIONS:
@@ -187,6 +185,10 @@ def _shuffled(override: Override, values: list[Any]) -> Sequence[Any]:
     if getattr(override._value, "shuffle", False):  # noqa: SLF001
         random.Random(str(override.input_line)).shuffle(values)  # noqa: S311
     return values
+
+
+def _largest(distribution: IntDistribution) -> int:
+    return max(abs(distribution.low), abs(distribution.high))
 
 
 def _count(distribution: IntDistribution | FloatDistribution) -> float:

@@ -36,7 +36,8 @@ def counted(trials: Sequence[FrozenTrial]) -> str:
 def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
     """What ended the search, the best trials, and the commands to go on from here."""
     trials = study.get_trials(deepcopy=False)
-    lines = [f"ended by {ending}: {counted(trials) or 'no trial'}"]
+    how = ending if ending == "interrupted" else f"ended by {ending}"
+    lines = [f"{how}: {counted(trials) or 'no trial'}"]
     if len(study.directions) > 1:
         lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
     else:

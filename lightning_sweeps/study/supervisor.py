@@ -23,7 +23,7 @@ from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.notes import note_lost_seconds, note_result, note_seconds
 from lightning_sweeps.study.outcome import Outcome
-from lightning_sweeps.study.owners import Owner
+from lightning_sweeps.study.owners import NotBegunError, Owner
 from lightning_sweeps.study.process import BEGUN, READY, SAVED, SAVING
 from lightning_sweeps.study.processes import UNKNOWN_EXIT, Processes
 from lightning_sweeps.study.ranks import Launch
@@ -65,6 +65,7 @@ class Supervisor:
         view: View,
     ) -> None:
         self.study = study
+        study._thread_local.in_optimize_loop = True  # noqa: SLF001 (else ``study.stop``, which samplers call, raises)
         self.tally = tally
         self.budget = tally.budget
         self.slots = slots
@@ -128,7 +129,7 @@ class Supervisor:
             self._idle = self._ready is None
             if self._ready is None:
                 if not self.running and not self.tally.unfinished:  # nor under another supervisor, which may vanish
-                    self.ending = f"n_trials={self.budget.n_trials}"
+                    self.ending = self.ending or f"n_trials={self.budget.n_trials}"
                 return
             if free is None:
                 return
@@ -136,7 +137,7 @@ class Supervisor:
             self._begin(job, free)
 
     def _next_job(self) -> Job | None:
-        while (found := self.owner.next_trial(self.budget.n_trials, self.tally.trials)) is not None:
+        while (found := self._next_trial()) is not None:
             trial, restarted = found
             self.tally.unfinished += not restarted
             try:
@@ -145,10 +146,20 @@ class Supervisor:
                 raise
             except (HydraException, OmegaConfBaseException, ConfigError) as error:
                 self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 log.debug("no parameters", exc_info=True)
                 self._tell(trial, Outcome("failed", reason=_told_of("its parameters", error)))
         self.tally.update()
+        return None
+
+    def _next_trial(self) -> tuple[Trial, bool] | None:
+        """The next one that the sampler has begun without an error; the others have failed."""
+        while not self._ended():
+            try:
+                return self.owner.next_trial(self.budget.n_trials, self.tally.trials)
+            except NotBegunError as error:
+                self.after(self.tally.update())
+                self.view.told(error.trial)
         return None
 
     def _begin(self, job: Job, slot: int) -> None:
@@ -188,6 +199,8 @@ class Supervisor:
         return len(self.tally.states) + self.tally.unfinished < self.budget.n_trials
 
     def _ended(self) -> bool:
+        if not self.ending and self.study._stop_flag:  # noqa: SLF001
+            self.ending = "its sampler, which has nothing more to try"
         if not self.ending:
             self.ending = self.tally.why_end()
         return bool(self.ending)
@@ -484,8 +497,6 @@ class Supervisor:
 
     def _tell_study(self, trial: Trial, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
         """Tell it; a sampler hears of it there, and may stop the study."""
-        self.study._thread_local.in_optimize_loop = True  # noqa: SLF001 (else ``study.stop`` raises)
-        self.study._stop_flag = False  # noqa: SLF001
         try:
             return self.study.tell(trial, values, state)
         except STORAGE_TROUBLE:
@@ -496,10 +507,6 @@ class Supervisor:
                 raise
             log.warning("trial %s is told; %s", trial.number, _told_of("its sampler", error))
             return told
-        finally:
-            self.study._thread_local.in_optimize_loop = False  # noqa: SLF001
-            if self.study._stop_flag and not self.ending:  # noqa: SLF001
-                self.ending = "its sampler, which has nothing more to try"
 
     def _cannot_be_beaten(self, values: Sequence[float]) -> bool:
         """Infinite in the good direction; in the other one it is a bad value, as in Optuna."""
@@ -528,7 +535,7 @@ class Supervisor:
                 slot.stop()
 
 
-def _told_of(what: str, error: Exception) -> str:
+def _told_of(what: str, error: BaseException) -> str:
     return f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 

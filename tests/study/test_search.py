@@ -326,7 +326,7 @@ def test_a_trials_own_exit_fork_or_huge_number_is_its_own_matter(sweep, app):
         "1": "SystemExit: no data",
         "2": "returned a number that is too large for a float",
         "3": "9.0",
-        "4": "ValueError: report(step=-1): a step is 0 or more",
+        "4": "ValueError: report(step=-1): a step is a whole number, 0 or more",
         "5": "inf",
         "6": "returned [-inf], which nothing could beat",
     }
@@ -349,6 +349,16 @@ import optuna
 class Pruner(optuna.pruners.BasePruner):
     def prune(self, study, trial):
         raise LookupError("my pruner")
+class Early(optuna.samplers.RandomSampler):
+    def before_trial(self, study, trial):
+        if trial.number == 1: raise LookupError("my sampler's beginning")
+class Stopping(optuna.samplers.RandomSampler):
+    def sample_relative(self, study, trial, space):
+        if trial.number == 2: study.stop()
+        return super().sample_relative(study, trial, space)
+class Leaving(optuna.samplers.RandomSampler):
+    def sample_independent(self, *_):
+        raise SystemExit("no more")
 class Sampler(optuna.samplers.RandomSampler):
     def sample_relative(self, study, trial, space):
         if trial.number == 1: raise LookupError("my sampler")
@@ -365,6 +375,7 @@ def space(config, trial):
     [
         ("hydra.sweeper.custom_search_space=own.space", "its parameters: LookupError: my space"),
         ("hydra.sweeper.sampler={_target_: own.Sampler}", "its parameters: LookupError: my sampler"),
+        ("hydra.sweeper.sampler={_target_: own.Early}", "its parameters: LookupError: my sampler's beginning"),
         ("hydra.sweeper.pruner={_target_: own.Pruner}", "its report: LookupError: my pruner"),
     ],
 )
@@ -375,7 +386,7 @@ def test_what_a_part_of_somebodys_own_raises_fails_its_trial_and_not_the_search(
     found = [row["reason"] for row in rows()]
     if "report" in reason:
         assert done.returncode == 1
-        assert found == [reason] * 3  # the first three failures end a search
+        assert found == [reason] * 4
     else:
         assert done.returncode == 0, done.stderr
         assert found == ["", reason, "", ""]
@@ -459,3 +470,50 @@ def test_a_pruner_that_is_told_nothing_says_so_once(sweep):
     )
     told = sweep("x=1,2,3", "hydra/sweeper/pruner=median", "steps=2", "hydra.sweep.dir=t")
     assert "reported nothing" not in told.stdout
+
+
+def own_parts(app: Path) -> None:
+    Path("own.py").write_text(OWN)
+    app.write_text(app.read_text().replace("@hydra.main(", '@hydra.main(execution_whitelist=["own.*"], ', 1))
+
+
+def test_a_sampler_that_stops_the_study_while_it_draws_ends_the_search(sweep, app):
+    own_parts(app)
+    done = sweep(*SEARCH[:1], "hydra.sweeper.sampler={_target_: own.Stopping}", "hydra.sweeper.n_trials=9")
+    assert done.returncode == 0, done.stderr
+    assert "its sampler, which has nothing more to try" in done.stdout
+    assert {row["state"] for row in rows()} == {"COMPLETE"}
+    assert len(rows()) in (2, 3)  # the one that was drawn then may wait to be run
+
+
+def test_a_sampler_that_always_raises_ends_the_search_after_the_first_failures(sweep, app):
+    own_parts(app)
+    done = sweep(*SEARCH[:1], "hydra.sweeper.sampler={_target_: own.Leaving}", "hydra.sweeper.n_trials=9")
+    assert done.returncode == 1
+    assert "the first 3 trials failed" in done.stdout
+    assert [row["reason"] for row in rows()] == ["its parameters: SystemExit: no more"] * 3
+
+
+def test_a_part_that_is_not_there_is_said_in_two_lines(sweep):
+    for option in ("hydra.sweeper.custom_search_space=nope.space", "hydra.sweep.subdir='${nope}'"):
+        done = sweep("x=1,2", option)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert option.partition("=")[0] in done.stderr.splitlines()[0]
+
+
+def test_a_fork_in_a_search_in_one_process_is_the_trials_own_matter(sweep, app):
+    forks = "    if os.fork() == 0: return 123.0\n    os.wait()\n    fault = None"
+    app.write_text(app.read_text().replace("    fault = None", forks, 1))
+    done = sweep("x=1,2", "hydra.sweeper.isolation=none")
+    assert done.returncode == 0, done.stderr
+    assert [row["value"] for row in rows()] == ["1.0", "4.0"]
+    assert done.stdout.count("ended by") == 1
+
+
+def test_what_a_trial_has_left_behind_is_killed_when_it_ends_well(sweep, app):
+    leaves = '    Path(f"child-{cfg.x}").write_text(str(subprocess.Popen(["sleep", "600"]).pid))\n    fault = None'
+    app.write_text(app.read_text().replace("    fault = None", leaves, 1))
+    assert sweep("x=1,2").returncode == 0
+    for x in (1, 2):
+        wait_until(lambda x=x: gone(int(Path(f"child-{x}").read_text())))
