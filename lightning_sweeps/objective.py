@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
+from lightning_sweeps.metric_names import is_of_validation
 from lightning_sweeps.trial import current_trial
 
 log = logging.getLogger(__name__)
@@ -80,11 +81,11 @@ class ObjectiveTracker(QuietCallback):
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # A module need not log there what it logs later: a hint, and no error.
         metric, logged = str(self.objective.metric), sorted(trainer.callback_metrics)
-        if _is_of_validation(metric) and metric not in logged and (hint := _nearest(metric, logged)):
+        if is_of_validation(metric) and metric not in logged and (hint := _nearest(metric, logged)):
             log.warning("objective.metric=%s is not logged in the sanity check.%s", metric, hint)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if _is_of_validation(str(self.objective.metric)) and not _has_validation(trainer):
+        if is_of_validation(str(self.objective.metric)) and not _has_validation(trainer):
             log.warning("objective.metric=%s: there are no validation batches, so no objective", self.objective.metric)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -98,7 +99,7 @@ class ObjectiveTracker(QuietCallback):
         if self._current(trainer) is not self._before_validation:
             self._logged_in_validation = True
             self._observe(trainer, trainer.current_epoch)
-        elif _is_of_validation(str(self.objective.metric)):
+        elif is_of_validation(str(self.objective.metric)):
             self._require(trainer)  # before the rest of the epoch; the sanity check may have logged less
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -151,14 +152,10 @@ class ObjectiveTracker(QuietCallback):
     def _require(self, trainer: Trainer) -> None:
         metric = self.objective.metric
         debugging = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
-        if _is_of_validation(str(metric)) and not _has_validation(trainer) and current_trial().number is None:
+        if is_of_validation(str(metric)) and not _has_validation(trainer) and current_trial().number is None:
             return  # said when training began; a run is worth something without an objective, a trial is not
         if metric is not None and metric not in trainer.callback_metrics and not self.observations and not debugging:
             raise never_logged("objective.metric", metric, trainer)
-
-
-def _is_of_validation(metric: str) -> bool:
-    return re.match(r"val(id|idation)?[/_]", metric) is not None
 
 
 def _has_validation(trainer: Trainer) -> bool:

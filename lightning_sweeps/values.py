@@ -1,7 +1,6 @@
 """Values of the wrong kind, found by comparing with the config files before anything heavy is imported."""
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from omegaconf import OmegaConf
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import find_groups
+from lightning_sweeps.metric_names import is_of_validation
 
 # Their own documentation allows more kinds than the value in the file shows.
 _FREE = {"trainer.devices", "trainer.fast_dev_run"}
@@ -56,7 +56,7 @@ def no_validation(config: Mapping[str, Any]) -> str | None:
     every, epochs, limit = (
         trainer.get(name) for name in ("check_val_every_n_epoch", "max_epochs", "limit_val_batches")
     )
-    if not re.match(r"val(id|idation)?[/_]", metric) or trainer.get("fast_dev_run"):
+    if not is_of_validation(metric) or trainer.get("fast_dev_run"):
         return None
     if limit == 0:
         return "trainer.limit_val_batches=0 leaves no validation"

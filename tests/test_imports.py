@@ -39,7 +39,7 @@ LAYERS = [
     {"callbacks", "again", "devices", "signatures"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
     {"command_line", "environment", "errors", "passwords", "repository"},
-    {"overrides"},
+    {"metric_names", "overrides"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -108,8 +108,10 @@ class Composer:
         if self.accept is not None:
             self.accept(config)
         last = {name: column[-1] for name, column in columns.items()}
-        other = self.config(self.space.overrides(last))
-        if last != first and (subdir := self._number(config, 0)) == self._number(other, 1):
+        subdir = self._number(config, 0)
+        # Most often the folder's name is the trial's number, and nothing more need be composed.
+        named_by_number = subdir != self._number(config, 1)
+        if not named_by_number and last != first and subdir == self._number(self.config(self.space.overrides(last)), 1):
             raise ConfigError(
                 f"hydra.sweep.subdir gives several trials one folder, {subdir}; have it hold ${{hydra:job.num}}"
             )

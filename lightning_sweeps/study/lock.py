@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lightning_sweeps.errors import FolderError
@@ -115,29 +116,23 @@ def left_behind(supervisor: Path) -> str | None:
 def trials_run(supervisor: Path) -> bool:
     """Whether trials of the supervisor with this lock have not ended."""
     try:
-        descriptor = os.open(_of_trials(supervisor), os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return _is_held(_of_trials(supervisor), fcntl.lockf)
+    except OSError:  # a POSIX lock has several words for it
         return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _of_trials(supervisor: Path) -> Path:
     return supervisor.with_name(f"{supervisor.name}.trials")
 
 
-def _is_held(file: Path) -> bool:
+def _is_held(file: Path, lock: Callable[[int, int], object] = fcntl.flock) -> bool:
+    """Whether another one holds it, by the kind of lock that is taken there."""
     try:
         descriptor = os.open(file, os.O_RDWR)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

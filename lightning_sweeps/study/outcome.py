@@ -40,5 +40,10 @@ def judge(returned: Any, objectives: int) -> Outcome:
     return Outcome("done", numbers)
 
 
+def told_of(what: str, error: BaseException) -> str:
+    """What a part of somebody's own has raised, on one line."""
+    return f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def _shown(value: Any) -> str:
     return f"{json.dumps(value, default=repr)[:60]} ({type(value).__name__})"

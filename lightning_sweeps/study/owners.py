@@ -18,9 +18,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.study.hands import ANYBODY, Hands
 from lightning_sweeps.study.lock import SupervisorLock, is_gone, left_behind
+from lightning_sweeps.study.outcome import told_of
 from lightning_sweeps.study.storage import be_patient, change_hands, create_within, forget, state_and_attribute
 
 log = logging.getLogger(__name__)
+STORAGE_TROUBLE = (OSError, FolderError, StorageInternalError)  # nothing that one trial can be blamed for
 OWNER = "supervisor"  # a trial's attribute
 SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
 SIGNS_IN_A_GRACE_PERIOD = 4
@@ -79,7 +81,7 @@ class Owner:
     def close(self) -> None:
         """Leave; what still belongs to this supervisor can be taken over at once."""
         be_patient(self.storage, 0.0)
-        with suppress(OSError, FolderError, StorageInternalError):  # without it the others wait for the grace period
+        with suppress(*STORAGE_TROUBLE):  # without it the others wait for the grace period
             self.give_sign(last=True)
         self.lock.release()
 
@@ -106,11 +108,10 @@ class Owner:
         """The sampler hears of it, and may have something against it."""
         try:
             return Trial(self.study, trial_id)
-        except (OSError, FolderError, StorageInternalError):
+        except STORAGE_TROUBLE:
             raise
         except (Exception, SystemExit) as error:
-            reason = f"its parameters: {type(error).__name__}: {' '.join(str(error).split())}"
-            self.storage.set_trial_user_attr(trial_id, "reason", reason)
+            self.storage.set_trial_user_attr(trial_id, "reason", told_of("its parameters", error))
             self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
             raise NotBegunError(self.storage.get_trial(trial_id)) from error
 

@@ -18,7 +18,7 @@ from hydra.core.utils import configure_log, setup_globals
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -36,7 +36,7 @@ from lightning_sweeps.study.errand import Errand, Prepare
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import FolderLock
 from lightning_sweeps.study.outcome import Outcome
-from lightning_sweeps.study.owners import Owner
+from lightning_sweeps.study.owners import STORAGE_TROUBLE, Owner
 from lightning_sweeps.study.process import ReportingTrial, leave_if_forked, run_trial
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
@@ -298,7 +298,7 @@ def _supervise(
         )
         try:
             supervisor.run()
-        except (OSError, FolderError, StorageInternalError) as error:
+        except STORAGE_TROUBLE as error:
             again = command_to_go_on(config, folder)
             raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
     return supervisor

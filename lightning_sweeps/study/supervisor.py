@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -22,8 +22,8 @@ from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.study.budget import Tally
 from lightning_sweeps.study.job import Job, Rank, Running
 from lightning_sweeps.study.notes import note_lost_seconds, note_result, note_seconds
-from lightning_sweeps.study.outcome import Outcome
-from lightning_sweeps.study.owners import NotBegunError, Owner
+from lightning_sweeps.study.outcome import Outcome, told_of
+from lightning_sweeps.study.owners import STORAGE_TROUBLE, NotBegunError, Owner
 from lightning_sweeps.study.process import BEGUN, READY, SAVED, SAVING
 from lightning_sweeps.study.processes import UNKNOWN_EXIT, Processes
 from lightning_sweeps.study.ranks import Launch
@@ -32,7 +32,6 @@ from lightning_sweeps.study.storage import flush
 from lightning_sweeps.study.view import View
 
 log = logging.getLogger(__name__)
-STORAGE_TROUBLE = (OSError, FolderError, StorageInternalError)  # nothing that one trial can be blamed for
 TOLD = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # of the others that are told, all failed
 SECONDS_TO_STOP = 10.0  # after Ctrl-C a trial may end its step; then it is killed unless it is writing
 SECONDS_BETWEEN_LOOKS = 0.5  # of one that has nothing to do until another's trial has ended
@@ -100,7 +99,7 @@ class Supervisor:
                     self._wait(wake)
             finally:
                 if self._ready is not None:
-                    with suppress(OSError, FolderError, StorageInternalError):
+                    with suppress(*STORAGE_TROUBLE):
                         self.owner.release(self._ready.trial)
                 for slot in self.running:
                     slot.kill()
@@ -108,7 +107,7 @@ class Supervisor:
                     self.processes.wait_until_gone([rank.process for slot in self.running for rank in slot.ranks])
                     self.processes.close()
                 for slot in self.running:
-                    with suppress(OSError, FolderError, StorageInternalError):  # which may be why it ends
+                    with suppress(*STORAGE_TROUBLE):  # which may be why it ends
                         if not slot.told:
                             self.owner.release(slot.job.trial)
 
@@ -148,7 +147,7 @@ class Supervisor:
                 self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
             except (Exception, SystemExit) as error:
                 log.debug("no parameters", exc_info=True)
-                self._tell(trial, Outcome("failed", reason=_told_of("its parameters", error)))
+                self._tell(trial, Outcome("failed", reason=told_of("its parameters", error)))
         self.tally.update()
         return None
 
@@ -351,7 +350,7 @@ class Supervisor:
             except STORAGE_TROUBLE:
                 raise
             except Exception as error:  # noqa: BLE001 (whatever a pruner of somebody's own raises)
-                slot.failure = _told_of("its report", error)
+                slot.failure = told_of("its report", error)
                 slot.kill()
                 return
         slot.asking.append((rank, step))
@@ -505,7 +504,7 @@ class Supervisor:
             told = self._frozen(trial)
             if not told.state.is_finished():
                 raise
-            log.warning("trial %s is told; %s", trial.number, _told_of("its sampler", error))
+            log.warning("trial %s is told; %s", trial.number, told_of("its sampler", error))
             return told
 
     def _cannot_be_beaten(self, values: Sequence[float]) -> bool:
@@ -533,10 +532,6 @@ class Supervisor:
             self._stop_limit = now + self.budget.stop_timeout
             for slot in self.running:
                 slot.stop()
-
-
-def _told_of(what: str, error: BaseException) -> str:
-    return f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _next(connection: Connection) -> Any:
