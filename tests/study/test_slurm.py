@@ -43,6 +43,12 @@ def jobs(nodes: dict[str, str], what: str = "%i") -> list[str]:
     return slurm(nodes, "squeue", "-h", "-r", "-o", what).split()
 
 
+def left(nodes: dict[str, str]) -> bool:
+    """Whether every process of the jobs that ran has gone, and Slurm knows."""
+    idle = slurm(nodes, "sinfo", "-h", "-o", "%T%D") == "idle2"
+    return idle and not slurm(nodes, "pgrep", "-f", "^slurmstepd")
+
+
 def told(folder: Path) -> list[str]:
     """The states of the trials that have finished."""
     return [row["state"] for row in rows(folder)] if (folder / "trials.csv").is_file() else []
@@ -86,7 +92,9 @@ def test_a_job_that_is_preempted_goes_on_from_its_checkpoint_as_one_curve(nodes,
     slurm(nodes, "scancel", "--signal=USR2", job)
     wait_until(lambda: jobs(nodes, "%r") == ["BeginTime"], 60)
     assert "Restarts=1" in slurm(nodes, "scontrol", "show", "job", job)
-    slurm(nodes, "scontrol", "update", f"JobId={job}", "StartTime=now")  # else it waits for two minutes
+    # It would wait for two minutes. A start in the second in which the first run was revoked is refused by the node.
+    wait_until(lambda: left(nodes), 60)
+    slurm(nodes, "scontrol", "update", f"JobId={job}", "StartTime=now+2seconds")
     wait_until(lambda: bool(told(Path("s"))), 90)
     assert told(Path("s")) == ["COMPLETE"], log_of(Path("s"))
     after = study().trials[0]
