@@ -4,6 +4,7 @@ Each message has a kind, the number of a process and a value, and may carry desc
 """
 
 import os
+import signal
 import socket
 import struct
 from collections.abc import Callable, Collection, Sequence
@@ -84,6 +85,8 @@ def serve(control: socket.socket, start: Callable[[int, int, Collection[int]], C
         ready = wait(watched, None if len(watched) > len(children) else SECONDS_BETWEEN_LOOKS)
         for key in [key for key in children if key in ready or (key < 0 and _has_ended(-key))]:
             number, child = children.pop(key)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)  # what it has left; until it is reaped the number is its own
             tell(control, Told.ENDED, number=number, value=child.reap())
             if key > 0:
                 os.close(key)

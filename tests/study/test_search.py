@@ -509,3 +509,11 @@ def test_a_fork_in_a_search_in_one_process_is_the_trials_own_matter(sweep, app):
     assert done.returncode == 0, done.stderr
     assert [row["value"] for row in rows()] == ["1.0", "4.0"]
     assert done.stdout.count("ended by") == 1
+
+
+def test_what_a_trial_has_left_behind_is_killed_when_it_ends_well(sweep, app):
+    leaves = '    Path(f"child-{cfg.x}").write_text(str(subprocess.Popen(["sleep", "600"]).pid))\n    fault = None'
+    app.write_text(app.read_text().replace("    fault = None", leaves, 1))
+    assert sweep("x=1,2").returncode == 0
+    for x in (1, 2):
+        wait_until(lambda x=x: gone(int(Path(f"child-{x}").read_text())))
