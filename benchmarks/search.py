@@ -23,6 +23,8 @@ from typing import Self
 from own_work import PROGRAM
 from run import machine
 
+from lightning_sweeps.study.gpus import visible_gpus
+
 HERE = Path(__file__).parent
 APP = """
 import json, time
@@ -73,11 +75,12 @@ def sweeps(*overrides: object) -> list[object]:
 def table(rounds: int, folder: Path) -> None:
     """Six trials of two epochs, the whole command, against the same work done in other ways."""
     other = [sys.executable, HERE / "six_trials.py"]
+    two = "trials_per_device=2" if visible_gpus() else "n_jobs=2"
     rows = {
         "plain PyTorch loops, data in memory (the limit)": [*other, "plain", "data"],
         "lightning_sweeps, one slot": sweeps(*SIX_TRIALS, f"model.net.width={WIDTHS}", f"optimizer.lr={RATES}"),
         "lightning_sweeps, two slots": sweeps(
-            *SIX_TRIALS, f"model.net.width={WIDTHS}", f"optimizer.lr={RATES}", "hydra.sweeper.n_jobs=2"
+            *SIX_TRIALS, f"model.net.width={WIDTHS}", f"optimizer.lr={RATES}", f"hydra.sweeper.{two}"
         ),
         "stock hydra-optuna-sweeper, basic launcher, the same app": sweeps(*SIX_TRIALS, *STOCK),
         "Optuna study.optimize, Lightning, data in memory": [*other, "optuna", "data"],

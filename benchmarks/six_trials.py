@@ -37,14 +37,15 @@ def plain(data: Path) -> float:
     import torch
     from torch.nn.functional import cross_entropy
 
-    images, labels, val_images, val_labels = in_memory(data)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images, labels, val_images, val_labels = (tensor.to(device) for tensor in in_memory(data))
     best = 0.0
     for width, rate in itertools.product(WIDTHS, RATES):
-        net = dense(width)
+        net = dense(width).to(device)
         optimizer = torch.optim.Adam(net.parameters(), lr=rate, fused=True)
         for _ in range(EPOCHS):
             net.train()
-            for chosen in torch.randperm(len(labels)).split(BATCH_SIZE):
+            for chosen in torch.randperm(len(labels), device=device).split(BATCH_SIZE):
                 loss = cross_entropy(net(images[chosen]), labels[chosen])
                 optimizer.zero_grad()
                 loss.backward()

@@ -10,7 +10,8 @@ from torch import Tensor
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import NonFiniteLossError
 
-# On an accelerator, reading the loss waits for the device; so many steps are read at once there.
+# Elsewhere reading the loss waits for the device, so many steps are read at once there.
+READ_AT_EACH_STEP = ("cpu",)
 STEPS_PER_READ = 32
 
 
@@ -30,11 +31,11 @@ class FiniteLoss(QuietCallback):
         # With manual optimization a step returns what it likes.
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not pl_module.automatic_optimization:
             return
-        if loss.device.type == "cpu":
+        if loss.device.type in READ_AT_EACH_STEP:
             if not math.isfinite(loss.item()):
                 raise _not_finite(loss.item(), batch_idx, trainer)
             return
-        self._unread.append((batch_idx, loss.detach()))
+        self._unread.append((batch_idx, loss.detach().reshape(())))  # a loss may have one dimension
         if len(self._unread) >= STEPS_PER_READ:
             self._read(trainer)
 

@@ -14,6 +14,8 @@ SHOWN_THREADS = 3
 SECONDS_OF_A_PROBE = 10.0
 SECONDS_OF_AN_ENDING_THREAD = 0.1
 REFUSES_CUDA, NO_ANSWER = 1, 2
+# Of jemalloc, which pyarrow and thereby pandas bring along: in a forked process it begins without them.
+SAFE_THREADS = ("jemalloc_bg_thd",)
 
 
 def why_not_fork() -> str | None:
@@ -76,5 +78,12 @@ def _is_alone() -> bool:
 
 
 def _native_threads() -> int:
-    """All threads of this process, also those that Python knows nothing of."""
-    return len(list(Path("/proc/self/task").iterdir()))
+    """The threads of this process, also those that Python knows nothing of, but for those that a fork does not harm."""
+    return sum(_name(thread) not in SAFE_THREADS for thread in Path("/proc/self/task").iterdir())
+
+
+def _name(thread: Path) -> str:
+    try:
+        return (thread / "comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it has just ended

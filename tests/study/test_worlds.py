@@ -276,6 +276,14 @@ def test_a_parallel_operation_at_an_import_hangs_no_trial(own_folder):
     assert "native threads" in said
 
 
+def test_a_library_whose_threads_a_fork_does_not_harm_costs_no_import(own_folder):
+    """pyarrow, which pandas and scikit-learn import where it is installed, starts one of jemalloc's."""
+    before = "import os, numpy, pyarrow\nimporter = os.getpid()"
+    write("assert os.getpid() != importer; assert pyarrow.array(numpy.arange(10_000)).sum().as_py() > 0", before=before)
+    said = search("x=1,2", "hydra.sweeper.trial_timeout=60")
+    assert "cannot be forked" not in said
+
+
 def test_what_a_trial_changes_reaches_no_other(own_folder):
     write(
         "os.environ['CHANGED'] = state['x'] = 'yes' if state or 'CHANGED' in os.environ else 'no'\n"
