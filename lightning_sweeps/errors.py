@@ -62,6 +62,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
 
+def unreadable(error: Exception) -> str:
+    """The file and line of what is no YAML, and what is wrong there; of other errors their own words."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"{mark.name}, line {mark.line + 1}: not YAML: {getattr(error, 'problem', None) or error}"
+
+
 class GuardMissingError(BaseException):
     """The program begins its search again when it is only imported. Not an ``Exception``, which Hydra would print."""
 

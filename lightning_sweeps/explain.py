@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_sweeps.errors import RunInterruptedError, SweepsError, nearest
+from lightning_sweeps.errors import RunInterruptedError, SweepsError, nearest, unreadable
 from lightning_sweeps.folders import unwritable
 from lightning_sweeps.groups import find_groups
 from lightning_sweeps.passwords import masked
@@ -30,6 +30,7 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
         return str(error)
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     if isinstance(error, HydraException):
         return _config_mistake(error, folders)
@@ -37,6 +38,8 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
         message = f"{getattr(error, 'full_key', None) or 'config'}: {_first_line(error)}"
     elif "Config group override must be a string" in str(error):
         message = "a config group is empty: name one of its options, none where there is one (logger=none); see --help"
+    elif isinstance(error, YAMLError):
+        message = unreadable(error)
     elif isinstance(error, OSError) and (error.errno in _UNWRITABLE or log_file is None):
         folder = log_file.parent if log_file else Path(error.filename or "outputs")
         message = str(unwritable(folder, error.strerror or str(error)))

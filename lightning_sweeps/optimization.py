@@ -64,7 +64,21 @@ def make_optimizer(module: LightningModule, config: Mapping[str, Any]) -> Optimi
     if "fused" in settings and settings["fused"] is None:
         settings["fused"] = _can_fuse(module, parameters)
     optimizer: Optimizer = build(settings, "optimizer", params=parameters)
+    _require_eps(optimizer, str(module.trainer.precision))
     return optimizer
+
+
+def _require_eps(optimizer: Optimizer, precision: str) -> None:
+    """Adam and its kind divide by ``eps`` where a gradient is small; their usual 1e-8 is zero in float16."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            eps = group.get("eps")
+            if eps and torch.tensor(eps, dtype=parameter.dtype) == 0:
+                name = str(parameter.dtype).removeprefix("torch.")
+                raise ConfigError(
+                    f"optimizer.eps={eps} is 0 in {name} (trainer.precision={precision}): the loss would become nan\n"
+                    "Add optimizer.eps=1e-4, or use a mixed precision"
+                )
 
 
 def _can_fuse(module: LightningModule, parameters: list[torch.nn.Parameter]) -> bool:

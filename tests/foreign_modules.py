@@ -1,5 +1,7 @@
 """Modules as people write them: none of them knows of this package."""
 
+import time
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -198,3 +200,88 @@ class SeveralLoaders(Data):
 class OfSeveral(Plain):
     def validation_step(self, batch: Any, index: int, dataloader_idx: int = 0) -> Any:
         self.log("val_loss", self.loss(batch), add_dataloader_idx=False) if not dataloader_idx else None
+
+
+class OwnHParams(Plain):
+    """Lightning's documented way to fill TensorBoard's page of hyperparameters."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+
+    def on_train_start(self) -> None:
+        for logger in self.loggers:
+            logger.log_hyperparams(dict(self.hparams), {"hp/mine": 0.0})
+
+    def validation_step(self, batch: Any, index: int, dataloader_idx: int = 0) -> Any:
+        loss = self.loss(batch)
+        self.log_dict({"val_loss": loss, "hp/mine": loss})
+
+
+class OwnCheckpointHooks(Plain):
+    """Keeps what it has seen beside its weights, and trains by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = torch.zeros(())
+
+    def training_step(self, batch: Any, index: int) -> Any:
+        self.seen = self.seen + len(batch[0])
+        return self.loss(batch) / self.seen
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seen"] = self.seen
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.seen = checkpoint["seen"]
+
+
+class Averaged(Plain):
+    """Brings a callback of its own that averages its weights."""
+
+    def configure_callbacks(self) -> Any:
+        return [pl.callbacks.EMAWeightAveraging(decay=0.8)]
+
+
+class NoValidation(pl.LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(4, 1)
+
+    def training_step(self, batch: Any, index: int) -> Any:
+        loss = functional.mse_loss(self.net(batch[0]).squeeze(1), batch[1])
+        self.log("loss_of_epoch", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def test_step(self, batch: Any, index: int) -> None:
+        self.log("test_loss", functional.mse_loss(self.net(batch[0]).squeeze(1), batch[1]))
+
+    def predict_step(self, batch: Any, index: int) -> Any:
+        return self.net(batch[0])
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+
+class OnlyTraining(Data):
+    """Has no loader for a validation."""
+
+    val_dataloader = pl.LightningDataModule.val_dataloader
+
+
+def data_of(module: str) -> Data:
+    """The datamodule that a module of this file is trained on."""
+    others = {"OfDicts": Dicts, "OfSequences": Sequences, "OfSeveral": SeveralLoaders, "NoValidation": OnlyTraining}
+    return others.get(module, Data)()
+
+
+class StopsOnce(pl.Callback):
+    """Sleeps before the second epoch, for a test that kills it there; not again afterwards."""
+
+    def __init__(self, name: str) -> None:
+        self.file = Path(f"stopped-{name}")
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch == 1 and not self.file.exists():
+            self.file.touch()
+            time.sleep(600)

@@ -164,3 +164,24 @@ def test_the_reason_of_another_rank_is_the_runs(own_folder):
     assert done.returncode == 1
     assert "error: rank 1: ValueError: no data on this rank" in done.stderr
     assert "rank 1: ValueError: no data on this rank" in json.loads(Path("run/result.json").read_text())["reason"]
+
+
+THAWING = """
+class Thaw(pl.callbacks.BaseFinetuning):
+    def freeze_before_training(self, pl_module): pass
+    def finetune_function(self, pl_module, epoch, optimizer): pass
+"""
+
+
+def test_a_run_that_goes_on_with_a_finetuning_callback_is_told_what_lightning_does(own_folder):
+    Path("mine.py").write_text(MINE + THAWING)
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
+    callback = ["callbacks=[last_checkpoint]", "+callbacks.thaw={_target_: mine.Thaw}", "objective.metric=val_loss"]
+    command = [sys.executable, "-m", "lightning_sweeps", *RUN, *callback]
+    for more in (["hydra.run.dir=run"], ["ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2"]):
+        done = subprocess.run(
+            [*command, *more], env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        said = "going on: Lightning freezes again what Thaw had unfrozen" in done.stdout + done.stderr
+        assert said == (len(more) > 1)

@@ -137,6 +137,15 @@ def test_true_precisions_train_the_shipped_models_on_the_shipped_data(run_here, 
     assert result(".")["metrics"]["test/accuracy"] > 0.5
 
 
+def test_an_eps_that_is_zero_in_the_precision_is_refused_before_training(run_here, own_folder):
+    half = [*QUICK, "trainer.precision=16-true", "trainer.max_epochs=1"]
+    with pytest.raises(ConfigError, match=r"optimizer\.eps=1e-08 is 0 in float16 .*\nAdd optimizer\.eps=1e-4"):
+        run_here(*half, folder="refused")
+    run_here(*half, "optimizer.eps=1e-4", folder="run")
+    assert result("run")["metrics"]["test/accuracy"] > 0.5
+    run_here(*half, "optimizer=sgd", folder="sgd")
+
+
 @pytest.mark.filterwarnings(
     "ignore:You're using the WeightAveraging callback:UserWarning"
 )  # Lightning's, of stage=test

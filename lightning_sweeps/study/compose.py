@@ -11,14 +11,15 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import InstantiationException
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, ValueNode, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
+from yaml import YAMLError
 
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, unreadable
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.space import Space
 
@@ -116,7 +117,7 @@ class Composer:
                 f"hydra.sweep.subdir gives several trials one folder, {subdir}; have it hold ${{hydra:job.num}}"
             )
         for name, column in columns.items():
-            if self.loader.repository.group_exists(name):
+            if self.loader.repository.group_exists(name.lstrip("+").partition("@")[0]):
                 for option in column[1:]:
                     self.config(self.space.overrides({**first, name: option}))
 
@@ -131,7 +132,7 @@ class Composer:
 
         Raises:
             HydraException: what Hydra refuses.
-            ConfigError: the config holds another value than the study.
+            ConfigError: a file cannot be read, or the config holds another value than the study.
         """
         parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
         values = [override for override in parsed if self._is_value(override)]
@@ -147,7 +148,12 @@ class Composer:
         return config
 
     def _load(self, choices: Sequence[str]) -> bytes | DictConfig:
-        config: DictConfig = self.loader.load_sweep_config(self.master, list(choices))
+        try:
+            config: DictConfig = self.loader.load_sweep_config(self.master, list(choices))
+        except HydraException:
+            raise  # a missing option's is an OSError too
+        except (YAMLError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError(f"{' '.join(choices) or 'the config'}: {unreadable(error)}") from error
         try:
             return pickle.dumps(config)  # read eight times as fast as a config is copied
         except Exception:  # noqa: BLE001 (whatever its objects raise; classes made at run time do not pickle)

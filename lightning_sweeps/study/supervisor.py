@@ -141,10 +141,10 @@ class Supervisor:
             self.tally.unfinished += not restarted
             try:
                 return self.compose(trial, restarted)
+            except (HydraException, OmegaConfBaseException, ConfigError) as error:  # a missing file's is an OSError too
+                self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
             except STORAGE_TROUBLE:
                 raise
-            except (HydraException, OmegaConfBaseException, ConfigError) as error:
-                self._tell(trial, Outcome("failed", reason=f"cannot be composed: {' '.join(str(error).split())}"))
             except (Exception, SystemExit) as error:
                 log.debug("no parameters", exc_info=True)
                 self._tell(trial, Outcome("failed", reason=told_of("its parameters", error)))

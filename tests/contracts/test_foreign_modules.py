@@ -13,20 +13,15 @@ from lightning.pytorch import seed_everything
 from lightning_sweeps import trust
 from lightning_sweeps.errors import ConfigError
 
-MODULES = {
-    "Plain": "Data",
-    "MadeInSetup": "Data",
-    "Lazy": "Data",
-    "FrozenEncoder": "Data",
-    "Manual": "Data",
-    "OfDicts": "Dicts",
-    "BinaryLogits": "Data",
-    "Segmentation": "Data",
-    "LogsOurNames": "Data",
-    "Dropping": "Data",
-    "OfSequences": "Sequences",
-    "OfSeveral": "SeveralLoaders",
-}
+MODULES = [
+    *("Plain", "MadeInSetup", "Lazy", "FrozenEncoder", "Manual", "OfDicts", "BinaryLogits", "Segmentation"),
+    *("LogsOurNames", "Dropping", "OfSequences", "OfSeveral", "OwnHParams", "OwnCheckpointHooks", "Averaged"),
+    "NoValidation",
+]
+
+
+def metric_of(name: str) -> str:
+    return "loss_of_epoch" if name == "NoValidation" else "val_loss"
 
 
 @pytest.fixture(params=MODULES)
@@ -38,15 +33,19 @@ def name(request, monkeypatch):
 def overrides(name: str, *more: str) -> list[str]:
     return [
         *("~model", f"+model={{_target_: foreign_modules.{name}}}", "optimizer=none", "scheduler=none"),
-        *("~datamodule", f"+datamodule={{_target_: foreign_modules.{MODULES[name]}}}", "trainer.accelerator=cpu"),
-        *("objective.metric=val_loss", "objective.mode=min", *more),
+        *(
+            "~datamodule",
+            f"+datamodule={{_target_: foreign_modules.data_of, module: {name}}}",
+            "trainer.accelerator=cpu",
+        ),
+        *(f"objective.metric={metric_of(name)}", "objective.mode=min", *more),
     ]
 
 
 def plain(name: str, epochs: int, checkpoint: Path | None = None) -> pl.Trainer:
     """The same under a Trainer of one's own."""
     seed_everything(0, workers=True, verbose=False)
-    datamodule = getattr(foreign_modules, MODULES[name])()
+    datamodule = foreign_modules.data_of(name)
     module = getattr(foreign_modules, name)()
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
     trainer = pl.Trainer(max_epochs=epochs, enable_checkpointing=False, **quiet)
@@ -63,8 +62,9 @@ def test_a_run_does_what_a_trainer_does_and_goes_on(name, run_here, own_folder):
     run_here(*overrides(name, "trainer.max_epochs=2"), folder="run")
     found = json.loads(Path("run/result.json").read_text())
     trainer = plain(name, 2)
-    assert found["metrics"]["val_loss"] == float(trainer.callback_metrics["val_loss"])
-    assert found["objective"] == pytest.approx(found["metrics"]["val_loss"]) or found["objective_epoch"] == 0
+    metric = metric_of(name)
+    assert found["metrics"][metric] == float(trainer.callback_metrics[metric])
+    assert found["objective"] == pytest.approx(found["metrics"][metric]) or found["objective_epoch"] == 0
     assert math.isfinite(found["metrics"]["test_loss"]), "the best checkpoint is tested after the fit"
     own = trainer.lightning_module.state_dict()
     last = Path("run/checkpoints/last.ckpt")
@@ -73,10 +73,11 @@ def test_a_run_does_what_a_trainer_does_and_goes_on(name, run_here, own_folder):
     assert header[:3] == ["epoch", "step", "seconds"]
     assert len(set(header)) == len(header)
 
-    for stage in ("validate", "test", "predict"):
+    for stage in ("test", "predict") if name == "NoValidation" else ("validate", "test", "predict"):
         run_here(*overrides(name, f"stage={stage}", f"ckpt_path={last}"), folder=stage)
         assert json.loads(Path(stage, "result.json").read_text())["status"] == "completed"
-    assert json.loads(Path("validate/result.json").read_text())["metrics"]["val_loss"] == found["metrics"]["val_loss"]
+        if stage == "validate":
+            assert json.loads(Path("validate/result.json").read_text())["metrics"][metric] == found["metrics"][metric]
 
     run_here(*overrides(name, "trainer.max_epochs=3", f"ckpt_path={last}"), folder="more")
     longer = Path("more/checkpoints/last.ckpt")

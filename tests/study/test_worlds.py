@@ -14,6 +14,7 @@ from searches import gone, rows, wait_until
 
 pytestmark = pytest.mark.slow
 WAYS = ["fork", "forkserver", "spawn"]
+PATH = "from pathlib import Path"
 CONFIG = """
 x: 1
 """
@@ -250,6 +251,33 @@ def test_the_working_folder_hides_no_module(own_folder, name):
     Path("app/mine.py").write_text("where = 'beside the script'\n")
     write("import mine, random, statistics; assert mine.where == 'beside the script'", at="app/main.py")
     search("x=1,2", way(name), at="app/main.py")
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_config_files_that_vanish_or_break_while_a_search_runs_are_no_matter(own_folder, name):
+    write("Path('conf/config.yaml').unlink(missing_ok=True); Path('conf/db/b.yaml').write_text('y: [1')", before=PATH)
+    Path("conf/db").mkdir()
+    for option in "ab":
+        Path(f"conf/db/{option}.yaml").write_text("y: 1\n")
+    search("+db=a,b", "x=1,2", way(name))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"y: [1", "error: +db=b: {file}, line 2: not YAML: did not find expected ',' or ']'"),
+        (b"\xff\xfe", "error: +db=b: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+    ],
+)
+def test_a_config_file_that_cannot_be_read_is_one_line_before_the_first_trial(own_folder, content, said):
+    write("")
+    Path("conf/db").mkdir()
+    Path("conf/db/a.yaml").write_text("y: 1\n")
+    Path("conf/db/b.yaml").write_bytes(content)
+    done = run("+db=a,b", "x=1,2")
+    assert done.returncode == 1
+    assert done.stderr.strip() == said.format(file=own_folder / "conf/db/b.yaml")
+    assert not Path("study/0").exists()
 
 
 @pytest.mark.parametrize("name", WAYS)
