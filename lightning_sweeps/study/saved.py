@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.passwords import masked
+from lightning_sweeps.passwords import masked_url
 from lightning_sweeps.study.storage import JOURNAL, open_url, read_journal
 
 SHOWN_NAMES = 10
@@ -61,13 +61,13 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
         ConfigError: there is no study.
     """
     if "://" in where:
-        return Saved(_load(_storage(where), study_name, masked(where)))
+        return Saved(_load(_storage(where), study_name, masked_url(where)))
     folder = Path(os.path.abspath(where))  # noqa: PTH100 (resolve() would follow links)
     if folder.name == JOURNAL:
         folder = folder.parent
     config = _config(folder, where)
     if storage is not None:
-        return Saved(_load(_storage(storage), study_name or _name(config), masked(storage)), folder, config)
+        return Saved(_load(_storage(storage), study_name or _name(config), masked_url(storage)), folder, config)
     if (folder / JOURNAL).is_file():
         return Saved(_load(read_journal(folder), study_name, where), folder, config)
     url = OmegaConf.select(config, "hydra.sweeper.storage")
@@ -78,7 +78,7 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
     relative = re.fullmatch(r"(sqlite:///)([^/:][^:]*)", url)
     if relative:  # to where the search was started
         url = f"{relative[1]}{Path(config.hydra.runtime.cwd) / relative[2]}"
-    return Saved(_load(_storage(url), study_name or _name(config), masked(url)), folder, config)
+    return Saved(_load(_storage(url), study_name or _name(config), masked_url(url)), folder, config)
 
 
 def _config(folder: Path, where: str) -> Any:

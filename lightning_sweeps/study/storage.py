@@ -16,7 +16,7 @@ from optuna.storages.journal._storage import JournalOperation
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError, FolderError
-from lightning_sweeps.passwords import masked
+from lightning_sweeps.passwords import masked, masked_url, remember
 from lightning_sweeps.study.hands import Hands
 from lightning_sweeps.study.locking import lock
 from lightning_sweeps.study.space import Space
@@ -120,6 +120,7 @@ def open_url(url: str) -> BaseStorage:
     Raises:
         ConfigError: it cannot be opened; tells no password.
     """
+    remember(url)
     try:
         if url.startswith(("redis://", "rediss://")):
             from lightning_sweeps.study.redis_journal import RedisJournal
@@ -135,7 +136,7 @@ def open_url(url: str) -> BaseStorage:
         missing = getattr(error.__cause__ or error, "name", None)  # Optuna wraps what SQLAlchemy could not import
         if missing in HINTS:
             reason = f"No module named '{missing}'. {HINTS[missing]}"
-        raise ConfigError(f"hydra.sweeper.storage={masked(url)}: cannot be opened. {reason}") from None
+        raise ConfigError(f"hydra.sweeper.storage={masked_url(url)}: cannot be opened. {reason}") from None
 
 
 def file_of(url: str | None, folder: Path) -> Path | None:

@@ -18,7 +18,7 @@ from lightning_sweeps.command_line import PROGRAM, from_here, program
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim
-from lightning_sweeps.passwords import hide_passwords, masked
+from lightning_sweeps.passwords import hide_passwords, masked_url
 from lightning_sweeps.study.gpus import hold_for, show_gpus
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
@@ -39,7 +39,7 @@ class Worker:
     ) -> None:
         storage = options["storage"]
         alone = {name: _alone(option) for name, option in options.items()}
-        self.options = {**alone, "workers": None, "join": True, "storage": storage and masked(str(storage))}
+        self.options = {**alone, "workers": None, "join": True, "storage": storage and masked_url(str(storage))}
         self.supervise = supervise
         self.hydra_context = hydra_context
         self.task_function = task_function
@@ -80,7 +80,7 @@ def storage_url(given: Any) -> str | None:
     if given is None or "***" not in str(given):
         return None if given is None else str(given)
     url = os.environ.get(URL, "")
-    if masked(url) != str(given):
+    if masked_url(url) != str(given):
         raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
     return url
 

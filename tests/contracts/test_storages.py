@@ -416,6 +416,38 @@ def test_a_password_appears_nowhere(sweep, fixture, request):
     assert "its password is kept nowhere; give the whole URL again" in again.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("user", "form"),
+    [
+        ("odd@corp", "postgresql+psycopg://{user}:{password}@{server}"),
+        ("plain", "postgresql+psycopg://{user}@{server}?password={password}"),
+        ("plain", "postgresql+psycopg://{server}?user={user}&application_name=me&password={password}"),
+    ],
+)
+def test_an_odd_password_appears_nowhere(sweep, database, user, form):
+    """With a slash, a blank and a question mark, a user with an @, and in the query."""
+    psycopg = pytest.importorskip("psycopg")
+    password, server = "very/s3cr3t w0rd?", database.rpartition("@")[2]
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        connection.execute(f'DROP ROLE IF EXISTS "{user}"')
+        connection.execute(f"CREATE ROLE \"{user}\" SUPERUSER LOGIN PASSWORD '{password}'")
+    url = form.format(user=user, password=password, server=server)
+    search = ["x=1,2", f"hydra.sweeper.storage='{url}'", f"hydra.sweeper.study_name=odd{len(form)}"]
+    done = sweep(*search, "hydra.sweeper.report=true")
+    assert done.returncode == 0, done.stderr
+    wrong = sweep(*[line.replace("very", "not") for line in search])
+    assert wrong.returncode == 1
+    shown = [done.stdout, done.stderr, wrong.stdout, wrong.stderr]
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        tables = ("study_user_attributes", "study_system_attributes", "trial_user_attributes")
+        kept = [str(connection.execute(f"SELECT * FROM {table}").fetchall()) for table in tables]
+    written = [file.read_bytes().decode(errors="replace") for file in Path("s").rglob("*") if file.is_file()]
+    for text in (*shown, *kept, *written):
+        at = text.find("s3cr3t") + text.find("w0rd") + 1
+        assert at < 0, text[max(at - 200, 0) : at + 50]
+
+
 @pytest.mark.parametrize(
     ("module", "url", "said"),
     [

@@ -9,8 +9,6 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from searches import OTHER_FAULTS, SEARCH, gone, rows, start, study, wait_until
 
-from lightning_sweeps.passwords import masked
-
 pytestmark = [pytest.mark.slow, pytest.mark.ways]
 
 
@@ -191,13 +189,6 @@ def test_a_pruner_with_two_objectives_is_refused(sweep):
     done = sweep(*SEARCH, "hydra.sweeper.direction=[minimize,maximize]", "hydra/sweeper/pruner=median")
     assert done.returncode == 1
     assert "a pruner compares one objective" in done.stderr
-
-
-def test_a_password_is_masked():
-    assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
-    assert masked("sqlite:///study.db") == "sqlite:///study.db"
-    assert masked("postgresql://host/db?user=me&password=secret&x=1") == "postgresql://host/db?user=me&password=***&x=1"
-    assert masked("error at 'postgresql://me:sec(ret@host'") == "error at 'postgresql://me:***@host'"
 
 
 def test_a_search_that_failed_at_its_start_goes_on_when_it_is_mended(sweep):
