@@ -44,7 +44,9 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     def check(config: DictConfig) -> None:
         plain: Any = OmegaConf.to_container(config, resolve=False)
-        require_kinds(plain, plain.pop("hydra")["runtime"]["choices"], folders)
+        hydra_config = plain.pop("hydra")
+        trusting.require_harmless(hydra_config["job"]["env_set"])
+        require_kinds(plain, hydra_config["runtime"]["choices"], folders)
         trusting.require_trusted(plain)
         require_a_validation(plain)
 
@@ -96,6 +98,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
         try:
             plain: Any = OmegaConf.to_container(config, resolve=False)
             _require_folder(hydra_config)
+            trusting.require_harmless(hydra_config.job.env_set)
             require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run
 

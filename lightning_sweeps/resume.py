@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from omegaconf import OmegaConf
 
 USAGE = "usage: python -m lightning_sweeps.resume FOLDER [overrides]      (hydra.sweeper.n_trials=40 raises the budget)"
+TRUST = "--trust"  # a search that somebody else has started, whose folder names the program
 
 
 def main() -> None:
@@ -22,10 +23,11 @@ def start_again(usage: str, *more: str) -> None:
     """Read what was typed, put the new overrides in their places, and start the search again in its folder."""
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         sys.exit(usage)
-    folder, changed = Path(sys.argv[1]).absolute(), sys.argv[2:]
+    given = [argument for argument in sys.argv[1:] if argument != TRUST]
+    folder, changed = Path(given[0]).absolute(), given[1:]
     file = folder / "multirun.yaml"
     if not file.is_file():
-        sys.exit(f"error: {sys.argv[1]}: no search lies here (it has no multirun.yaml).\n{usage}")
+        sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage}")
     saved: Any = OmegaConf.load(file).hydra
     from lightning_sweeps.again import typed
     from lightning_sweeps.overrides import replaced
@@ -33,22 +35,24 @@ def start_again(usage: str, *more: str) -> None:
     overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'", *more])]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
-    _become_the_program(folder, overrides, changed)
+    _become_the_program(folder, overrides, changed, trusted=TRUST in sys.argv)
 
 
-def _become_the_program(folder: Path, overrides: list[str], changed: list[str]) -> NoReturn:
+def _become_the_program(folder: Path, overrides: list[str], changed: list[str], *, trusted: bool) -> NoReturn:
     """Start it in this process. A program that takes no overrides from its command line finds them noted."""
     from lightning_sweeps.again import note_what_to_go_on_with
-    from lightning_sweeps.command_line import start_of
-    from lightning_sweeps.study.provenance import read_starts
+    from lightning_sweeps.errors import ConfigError
+    from lightning_sweeps.study.provenance import program_of
 
-    starts = read_starts(folder)
-    if not starts:
+    try:
+        program = program_of(folder, str(Path.cwd()), trusted)
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
+    if program is None:
         sys.exit(
-            f"error: {sys.argv[1]}: nothing says which program's search it was.\n"
-            f"Type its command again with hydra.sweep.dir={sys.argv[1]}"
+            f"error: {folder}: nothing says which program's search it was.\n"
+            f"Type its command again with hydra.sweep.dir={folder}"
         )
-    program = start_of(starts[-1]["program"])
     note_what_to_go_on_with(folder, changed)
     os.execvp(program[0], [*program, *overrides])  # noqa: S606
 

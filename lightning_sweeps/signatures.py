@@ -1,14 +1,11 @@
 """Which checkpoints this user's own runs wrote. Those may be loaded whole; another's file could run code.
 
-A checkpoint is signed when it is written, with a key that lies in the user's home and nowhere else. The signatures lie
-beside the files, so a folder can be moved; a file that was changed, or that somebody else wrote, has none that fits.
+A checkpoint is signed with the user's key when it is written. The signatures lie beside the files, so a folder can be
+moved; a file that was changed, or that somebody else wrote, has none that fits.
 """
 
 import hashlib
-import hmac
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.io import AsyncCheckpointIO
 
 from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.user_key import is_signed, signature
 
 SIGNATURES = ".signatures.json"
 _written: set[bytes] = set()  # by this process
@@ -59,7 +57,7 @@ def sign(file: Path) -> None:
     _written.add(digest)
     try:
         there = {name: one for name, one in _read(file.parent).items() if (file.parent / name).is_file()}
-        signed = {**there, file.name: _signature(digest)}
+        signed = {**there, file.name: signature(digest)}
         write_atomically(file.parent / SIGNATURES, json.dumps(signed, indent=2) + "\n")
     except OSError:
         return
@@ -70,9 +68,9 @@ def is_own(file: Path) -> bool:
     noted = _read(file.parent).get(file.name)
     try:
         digest = _digest(file)
-        return digest in _written or (isinstance(noted, str) and hmac.compare_digest(noted, _signature(digest)))
     except OSError:
         return False
+    return digest in _written or is_signed(digest, noted)
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -86,26 +84,3 @@ def _read(folder: Path) -> dict[str, Any]:
 def _digest(file: Path) -> bytes:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").digest()
-
-
-def _signature(digest: bytes) -> str:
-    return hmac.new(_key(), digest, "sha256").hexdigest()
-
-
-def _key() -> bytes:
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lightning_sweeps"
-    file = folder / "key"
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f"key.{os.getpid()}")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(32))
-        try:
-            os.link(fresh, file)  # the first one's
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-        return file.read_bytes()

@@ -5,7 +5,7 @@ A ``_target_`` in a config names Python code to call. Only what Python code (``m
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,7 +39,23 @@ TRUSTED = (
     "torchvision.transforms.*",
 )
 
+# Read once, before Hydra sets what a config asks for (hydra.job.env_set).
+_trusted_by_environment = [name.strip() for name in os.environ.get(TRUST_VARIABLE, "").split(",")]
 _trusted_by_python: list[str] = []
+
+# Variables that decide which code is run, for Python, the loader, git and torch's compiler.
+DECIDES_ON_CODE = (
+    "PATH",
+    "PYTHON",
+    "LD_",
+    "DYLD_",
+    "GIT_",
+    "LIGHTNING_SWEEPS_",
+    "CC",
+    "CXX",
+    "TORCHINDUCTOR_",
+    "TRITON_",
+)
 
 
 def trust(packages: Iterable[str]) -> None:
@@ -49,12 +65,28 @@ def trust(packages: Iterable[str]) -> None:
 
 def whitelist() -> list[str]:
     """Every trusted pattern, in Hydra's form: ``package.*`` or an exact dotted name."""
-    from_environment = [name.strip() for name in os.environ.get(TRUST_VARIABLE, "").split(",")]
     patterns = list(TRUSTED)
-    for name in (*_trusted_by_python, *from_environment):
-        if name:
-            patterns += [name] if name.endswith(".*") else [name, f"{name}.*"]
+    for name in trusted():
+        patterns += [name] if name.endswith(".*") else [name, f"{name}.*"]
     return patterns
+
+
+def trusted() -> list[str]:
+    """What Python and the environment have allowed beyond ``TRUSTED``."""
+    return [name for name in (*_trusted_by_python, *_trusted_by_environment) if name]
+
+
+def require_harmless(variables: Mapping[str, Any]) -> None:
+    """Refuse a config (``hydra.job.env_set``) that would have other code run than the person's.
+
+    Raises:
+        UntrustedTargetError: it sets a variable that decides on that.
+    """
+    for name in variables:
+        if name.upper().startswith(DECIDES_ON_CODE):
+            raise UntrustedTargetError(
+                f"hydra.job.env_set.{name}: a config may not set what decides which code is run.\nSet it in the shell"
+            )
 
 
 def require_trusted(config: Any, where: str = "") -> None:

@@ -28,6 +28,7 @@ def main() -> None:
     what.add_argument("--seeds", type=_count, metavar="S", help="with S new seeds: mean and standard deviation")
     what.add_argument("--to-experiment", metavar="NAME", help="run nothing; write conf/experiment/NAME.yaml")
     parser.add_argument("--storage", metavar="URL", help="of the study, where it has a password")
+    parser.add_argument("--trust", action="store_true", help="also if somebody else has started the search")
     arguments = parser.parse_intermixed_args()
     try:
         sys.exit(_write(arguments) if arguments.to_experiment else _run(arguments))
@@ -52,9 +53,9 @@ def _open(arguments: argparse.Namespace) -> Saved:
 def _run(arguments: argparse.Namespace) -> int:
     saved = _open(arguments)
     recipes = choose(saved, arguments.trial, arguments.top or 1)
-    command = program(saved)
     if Path(saved.config.hydra.runtime.cwd).is_dir():
         os.chdir(saved.config.hydra.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
+    command = program(saved, arguments.trust)
     again = Seeds(command, arguments.seeds) if arguments.seeds else Once(command)
     folder, changed = new_folder(again.kind, arguments.overrides)
     told = [again(recipe, changed, folder / f"trial_{recipe.number}") for recipe in recipes]
@@ -71,7 +72,7 @@ def _write(arguments: argparse.Namespace) -> int:
     (recipe,) = choose(saved, arguments.trial, 1)
     file, text = write_experiment(
         recipe,
-        shlex.join("python" if part == sys.executable else part for part in program(saved)),
+        shlex.join("python" if part == sys.executable else part for part in program(saved, trusted=True)),  # is not run
         arguments.to_experiment,
     )
     sys.stdout.write(f"{text}\nwritten to {file}\n")

@@ -14,13 +14,13 @@ from hydra.errors import HydraException
 from yaml import YAMLError
 
 from lightning_sweeps.again import ONE_RUN
-from lightning_sweeps.command_line import from_here, start_of
+from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.overrides import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe, read_result
-from lightning_sweeps.study.provenance import read_starts
+from lightning_sweeps.study.provenance import program_of
 from lightning_sweeps.study.saved import Saved, open_saved
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -107,16 +107,19 @@ def new_folder(kind: str, overrides: Sequence[str]) -> tuple[Path, list[str]]:
     return claim(folder.absolute()), [override for override in overrides if key_of(override) != key]
 
 
-def program(saved: Saved) -> list[str]:
-    """What starts the program whose search it was.
+def program(saved: Saved, trusted: bool) -> list[str]:
+    """What starts the program whose search it was, in the current folder.
+
+    Args:
+        trusted: whether it may be another user's.
 
     Raises:
-        ConfigError: nobody knows.
+        ConfigError: nobody knows, or it is not trusted.
     """
-    starts = read_starts(saved.folder) if saved.folder is not None else []
-    if not starts:
+    found = program_of(saved.folder, str(Path.cwd()), trusted) if saved.folder is not None else None
+    if found is None:
         raise ConfigError(f"{saved.folder}: nothing says which program's search it was; type its command")
-    return start_of(starts[-1]["program"])
+    return found
 
 
 def _drift(recipe: Recipe) -> list[str]:

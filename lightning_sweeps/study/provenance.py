@@ -7,17 +7,21 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 
-from lightning_sweeps.command_line import command, program
+from lightning_sweeps.command_line import command, program, start_of
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.passwords import masked
 from lightning_sweeps.repository import git_diff, git_state, git_untracked
 from lightning_sweeps.results import versions
+from lightning_sweeps.user_key import is_signed, signature
 
 PROVENANCE = "provenance.json"
 START = "start:"  # the study's attributes that begin so tell of its starts, also to those who have no folder of it
@@ -42,6 +46,8 @@ def record_start(study: optuna.Study, folder: Path, settings: dict[str, Any]) ->
         "versions": versions(),
         "machine": machine(),
     }
+    with suppress(OSError):  # without a home
+        start["signature"] = signature(_signed(start))
     starts = [*read_starts(folder), start]
     write_atomically(folder / PROVENANCE, json.dumps(starts, indent=2) + "\n")
     study.set_user_attr(f"{START}{started.isoformat()}:{socket.gethostname()}:{os.getpid()}", start)
@@ -52,6 +58,34 @@ def read_starts(folder: Path) -> list[dict[str, Any]]:
     file = folder / PROVENANCE
     starts: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
     return starts
+
+
+def program_of(folder: Path, cwd: str, trusted: bool) -> list[str] | None:
+    """What starts the program whose search lies in the folder; None where nobody knows.
+
+    Args:
+        cwd: where it is going to be started.
+        trusted: whether it may be another's. What starts a search, and where, is signed by the user who typed it.
+
+    Raises:
+        ConfigError: the search was started by somebody else, or elsewhere, so its folder could name any program.
+    """
+    starts = read_starts(folder)
+    if not starts:
+        return None
+    command = start_of(starts[-1]["program"])
+    last = {**starts[-1], "cwd": cwd}
+    if not trusted and not is_signed(_signed(last), last.get("signature")):
+        shown = shlex.join(["python" if part == sys.executable else part for part in command])
+        raise ConfigError(
+            f"{folder}: this search was not started by you on this machine; it would run, in {cwd}: {shown}\n"
+            "Add --trust if you know where it is from, or type its command with hydra.sweep.dir"
+        )
+    return command
+
+
+def _signed(start: dict[str, Any]) -> bytes:
+    return json.dumps([start["program"], start["cwd"]]).encode()
 
 
 def starts_of(study: optuna.Study) -> list[dict[str, Any]]:

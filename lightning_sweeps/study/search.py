@@ -104,7 +104,8 @@ def search(
             save_config(config, folder)
             at_once = {"n_jobs": slots.count} if workers is None else {"workers": int(workers)}
             said = {"changed": changed, "trials": len(study.get_trials(deepcopy=False))} if changed else {}
-            record_start(study, folder, {"sampler": plan.why, "n_trials": plan.budget.n_trials, **at_once, **said})
+            settings = {"cwd": config.hydra.runtime.cwd, "sampler": plan.why, "n_trials": plan.budget.n_trials}
+            record_start(study, folder, {**settings, **at_once, **said})
         errand = Errand(report) if report is not None else None
         if errand is not None:
             stack.callback(errand.close)
