@@ -22,9 +22,13 @@ from lightning_sweeps import trust as trusting
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.explain import explain
+from lightning_sweeps.folders import require_inside
 from lightning_sweeps.groups import CONF, add_config_folder, describe_groups
+from lightning_sweeps.guarded import guard_hydra, require_own_log_files
 from lightning_sweeps.sweeper import StudySweeper
 from lightning_sweeps.values import require_a_validation, require_kinds
+
+_frozen_in: set[int] = set()  # processes
 
 
 def start(conf: str | Path | None, trust: Iterable[str]) -> None:
@@ -46,6 +50,8 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         plain: Any = OmegaConf.to_container(config, resolve=False)
         hydra_config = plain.pop("hydra")
         trusting.require_harmless(hydra_config["job"]["env_set"])
+        require_own_log_files(hydra_config["job_logging"], hydra_config["sweep"]["dir"])
+        require_inside(hydra_config["output_subdir"])
         require_kinds(plain, hydra_config["runtime"]["choices"], folders)
         trusting.require_trusted(plain)
         require_a_validation(plain)
@@ -53,6 +59,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     task.check = check  # type: ignore[attr-defined] # before the first trial; read by the sweeper ``study``
     task.preload = ("lightning_sweeps.warm",)  # type: ignore[attr-defined] # read by the sweeper ``study``
     Plugins.instance().register(StudySweeper)  # also where the package is used without being installed
+    guard_hydra()
 
     # Hydra finds the caller by the task's module; the command's name in its messages is the package's.
     task.__module__ = "lightning_sweeps.__main__"
@@ -102,9 +109,10 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run
 
-            # What was imported stays: no collection looks at it again. Of several trials in one process only the first
-            # freezes, or nothing of a trial would ever be collected.
-            if not gc.get_freeze_count():
+            # What was imported stays: no collection looks at it again, nor copies its pages in a forked process. Of
+            # several trials in one process only the first freezes, or nothing of a trial would ever be collected.
+            if os.getpid() not in _frozen_in:
+                _frozen_in.add(os.getpid())
                 gc.freeze()
             gc.enable()
             # Some libraries complain when the interpreter leaves and their frozen objects are still there.

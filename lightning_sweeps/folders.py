@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,27 @@ def write_atomically(file: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def require_inside(subdir: str | None) -> None:
+    """Refuse a ``hydra.output_subdir`` outside of the run's folder, where Hydra could replace a config.yaml.
+
+    Raises:
+        FolderError: it is one.
+    """
+    if subdir is not None and (Path(subdir).is_absolute() or ".." in Path(subdir).parts):
+        raise FolderError(
+            f"hydra.output_subdir={subdir}: it lies in the run's folder; name it without .. or a / before it"
+        )
+
+
 class ClaimRunFolder(Callback):
     """Hydra callback: makes ``hydra.run.dir`` this run's own before Hydra writes the first file, without passwords."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         hide_passwords(config)
+        try:
+            require_inside(config.hydra.output_subdir)
+        except FolderError as error:
+            sys.exit(f"error: {error}")  # what else a callback raises Hydra swallows
         # Processes that Lightning starts for DDP share the folder of the one that started them.
         if "LOCAL_RANK" in os.environ or not config.hydra.run.dir:
             return

@@ -36,7 +36,7 @@ LAYERS = [
         "explain",
         "values",
     },
-    {"callbacks", "again", "devices", "signatures"},
+    {"callbacks", "again", "devices", "guarded", "signatures"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
     {"command_line", "environment", "errors", "passwords", "repository", "user_key"},
     {"metric_names", "overrides"},

@@ -33,7 +33,7 @@ def test_no_part_of_a_generated_password_is_shown(user, password, in_query, port
 @settings(max_examples=500, deadline=None)
 @given(password=SECRETS)
 def test_no_part_of_a_generated_password_is_in_a_config(password):
-    url = f"db://me:{password}@host/d".replace("${", "$")  # an interpolation stays, and stands for what is not written
+    url = f"db://me:{password}@host/d".replace("$", "")  # an interpolation stays, and stands for what is not written
     typed = [f"hydra.sweeper.storage={quoted(url)}"]
     config = OmegaConf.create({"hydra": {"sweeper": {"storage": url}, "overrides": {"hydra": typed}}})
     hide_passwords(config)

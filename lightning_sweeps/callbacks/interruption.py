@@ -1,8 +1,9 @@
 """Ctrl-C and SIGTERM keep what was learnt, to the step."""
 
+import os
 import signal
-import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -65,7 +66,9 @@ class SaveOnInterrupt(QuietCallback):
         if number in self._asked:
             raise KeyboardInterrupt
         if not self._asked:
-            sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
+            # A handler may interrupt a line that Python's own stream is writing, which it cannot enter twice.
+            with suppress(OSError):
+                os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
         self._asked.add(number)
 
     def _restore(self) -> None:

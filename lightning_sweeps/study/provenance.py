@@ -7,7 +7,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ import optuna
 from lightning_sweeps.command_line import command, program, start_of
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import write_atomically
-from lightning_sweeps.passwords import masked
+from lightning_sweeps.passwords import HIDDEN, masked
 from lightning_sweeps.repository import git_diff, git_state, git_untracked
 from lightning_sweeps.results import versions
 from lightning_sweeps.user_key import is_signed, signature
@@ -38,7 +37,7 @@ def record_start(study: optuna.Study, folder: Path, settings: dict[str, Any]) ->
     start = {
         "started": started.isoformat(timespec="seconds"),
         "command": masked(shlex.join(command())),
-        "program": program(),
+        "program": [masked(part) for part in program()],
         "cwd": str(Path.cwd()),
         "pruner": type(study.pruner).__name__,
         **settings,
@@ -73,15 +72,16 @@ def program_of(folder: Path, cwd: str, trusted: bool) -> list[str] | None:
     starts = read_starts(folder)
     if not starts:
         return None
-    command = start_of(starts[-1]["program"])
     last = {**starts[-1], "cwd": cwd}
+    shown = shlex.join(last["program"])
+    if HIDDEN in shown:
+        raise ConfigError(f"{folder}: the password of {shown} is kept nowhere; type its command with hydra.sweep.dir")
     if not trusted and not is_signed(_signed(last), last.get("signature")):
-        shown = shlex.join(["python" if part == sys.executable else part for part in command])
         raise ConfigError(
             f"{folder}: this search was not started by you on this machine; it would run, in {cwd}: {shown}\n"
             "Add --trust if you know where it is from, or type its command with hydra.sweep.dir"
         )
-    return command
+    return start_of(last["program"])
 
 
 def _signed(start: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -375,6 +376,9 @@ def _run_here(
 @contextmanager
 def _ctrl_c_raising() -> Iterator[None]:
     """The search's own handler only notes it, for a loop that does not turn while a trial runs in this process."""
+    if threading.current_thread() is not threading.main_thread():  # Python lets only that one
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

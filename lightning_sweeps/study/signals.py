@@ -2,45 +2,61 @@
 
 import signal
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # By these a cluster says that the time is nearly up; who launched this process may want to put it into the queue again.
 TIME_IS_UP = (signal.SIGUSR1, signal.SIGUSR2)
 
 
-class Signals:
-    """While inside, Ctrl-C, SIGTERM, a closed terminal and a cluster's warning call the handler and wake the loop.
+def set_handlers(handler: Callable[[int], None], *numbers: signal.Signals) -> dict[signal.Signals, Any]:
+    """Handle signals but for those that are ignored, in the main thread; gives the handlers from before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, lambda caught, _: handler(caught)) for number in heard}
 
+
+class Signals:
+    """While inside, Ctrl-C, SIGTERM, a closed terminal and a cluster's warning wake the loop, which delivers them.
+
+    A handler interrupts the program anywhere, in the middle of a line that it writes; so it only notes the signal.
     After a warning the handler that was there before is called when all is done.
     """
 
     def __init__(self, handler: Callable[[int], None]) -> None:
         self.handler = handler
+        self._caught: list[int] = []
         self._warned: int | None = None
 
-    def __enter__(self) -> socket.socket:
-        self._read, self._write = socket.socketpair()
-        self._read.setblocking(False)
+    def __enter__(self) -> Self:
+        self.wake, self._write = socket.socketpair()
+        self.wake.setblocking(False)
         self._write.setblocking(False)
-        self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        self._before = {}
-        for number in (*STOP, *TIME_IS_UP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, lambda caught, _: self._catch(caught))
-        return self._read
+        self._before = set_handlers(self._caught.append, *STOP, *TIME_IS_UP)
+        self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False) if self._before else -1
+        return self
+
+    def deliver(self) -> None:
+        """Call the handler for what has come since."""
+        with suppress(BlockingIOError):
+            self.wake.recv(64)
+        while self._caught:
+            number = self._caught.pop(0)
+            if number in TIME_IS_UP:
+                self._warned = number
+            self.handler(number)
 
     def __exit__(self, kind: object, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(self._wakeup)
-        self._read.close()
+        if self._before:
+            signal.set_wakeup_fd(self._wakeup)
+        self.wake.close()
         self._write.close()
         before = self._before.get(signal.Signals(self._warned)) if self._warned is not None else None
         if callable(before) and self._warned is not None and kind is None:
             before(self._warned, None)
-
-    def _catch(self, number: int) -> None:
-        if number in TIME_IS_UP:
-            self._warned = number
-        self.handler(number)

@@ -3,7 +3,6 @@
 import logging
 import math
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -87,16 +86,17 @@ class Supervisor:
 
     def run(self) -> None:
         """Search. On the signals of ``Signals`` the running trials are stopped, and wait to be run again."""
-        with Signals(self._interrupt) as wake:
+        with Signals(self._interrupt) as signals:
             try:
                 self.view.draw(self.running, self.tally)
                 while True:
+                    signals.deliver()
                     self._fill()
                     if self.ending and not self.running:
                         break
                     self._prepare()
                     self.view.draw(self.running, self.tally)
-                    self._wait(wake)
+                    self._wait(signals)
             finally:
                 if self._ready is not None:
                     with suppress(*STORAGE_TROUBLE):
@@ -206,14 +206,12 @@ class Supervisor:
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
-    def _wait(self, wake: socket.socket) -> None:
+    def _wait(self, signals: Signals) -> None:
         alive = [(slot, rank) for slot in self.running for rank in slot.alive()]
         watched = self.processes.watched if self.processes is not None else []
         speaking = [rank.connection for _, rank in alive if rank.outcome is None]
-        ready = wait([wake, *watched, *speaking], self._seconds_to_wait())
-        if wake in ready:
-            with suppress(BlockingIOError):
-                wake.recv(64)
+        ready = wait([signals.wake, *watched, *speaking], self._seconds_to_wait())
+        signals.deliver()
         if self.processes is not None and (problem := self.processes.heed(ready)) is not None:
             self._go_another_way(problem)
         for slot, rank in alive:

@@ -20,6 +20,7 @@ from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.passwords import hide_passwords, masked_url
 from lightning_sweeps.study.gpus import hold_for, show_gpus
+from lightning_sweeps.study.signals import set_handlers
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
 
@@ -168,11 +169,12 @@ def _left_to_workers(name: str, stopped: list[int]) -> Iterator[None]:
     if name not in ("joblib", "submitit_local"):
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
+    before = set_handlers(stopped.append, signal.SIGINT)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _first_and_last_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What a search notes to be repeated."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import optuna
 import pytest
 from searches import study
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.study import provenance
-from lightning_sweeps.study.provenance import read_starts, record_start, starts_of
+from lightning_sweeps.study.provenance import program_of, read_starts, record_start, starts_of
 
 
 def git(*arguments: str) -> str:
@@ -106,3 +108,45 @@ def test_a_resumed_search_has_two_starts(sweep, command):
     assert first["command"] == "python app.py -m hydra.sweep.dir=s 'x=interval(-5.0,5.0)' hydra.sweeper.n_trials=2"
     assert first["sampler"] == "TPESampler"
     assert [start["n_trials"] for start in starts_of(study())] == [2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["resume", "join", "rerun"])
+def test_a_program_that_somebody_else_started_is_started_if_it_is_trusted(sweep, app, own_folder, module):
+    assert sweep("x=1,2", "hydra.sweeper.n_trials=1").returncode == 0
+    app.write_text("from pathlib import Path\nPath('started').touch()\n" + app.read_text())
+
+    def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", f"lightning_sweeps.{module}", "s", *arguments]
+        environment = {**os.environ, **environment}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert start().returncode == 0, "one's own"
+    Path("started").unlink()
+    elsewhere = own_folder / "elsewhere"
+    elsewhere.mkdir()
+    multirun = Path("s/multirun.yaml")
+    mine = multirun.read_text()
+    moved = mine.replace(f"cwd: {own_folder}\n", f"cwd: {elsewhere}\n")
+    assert moved != mine
+    for text, environment in ((mine, {"XDG_STATE_HOME": "another"}), (moved, {})):
+        multirun.write_text(text)
+        done = start(**environment)
+        assert done.returncode == 1
+        assert "this search was not started by you on this machine; it would run, in " in done.stderr
+        assert "Add --trust if you know where it is from" in done.stderr
+        assert len(done.stderr.splitlines()) == 2
+        assert not Path("started").exists()
+    multirun.write_text(mine)
+    assert start("--trust", XDG_STATE_HOME="another").returncode == 0
+    assert Path("started").exists()
+
+
+def test_a_programs_own_option_with_a_password_is_kept_nowhere(repository, monkeypatch):
+    monkeypatch.setattr(
+        provenance, "program", lambda: ["python", "train.py", "--db=postgresql://me:open-sesame@host/db"]
+    )
+    record_start(optuna.create_study(), repository, {})
+    assert "open-sesame" not in (repository / "provenance.json").read_text()
+    with pytest.raises(ConfigError, match=r"the password of python .*me:\*\*\*@host/db' is kept nowhere"):
+        program_of(repository, str(repository), trusted=True)

@@ -508,3 +508,13 @@ def test_what_a_trial_has_left_behind_is_killed_when_it_ends_well(sweep, app):
     assert sweep("x=1,2").returncode == 0
     for x in (1, 2):
         wait_until(lambda x=x: gone(int(Path(f"child-{x}").read_text())))
+
+
+def test_a_search_may_run_in_a_thread(sweep, app):
+    """As in a notebook's or an application's; there Python lets nobody set signal handlers."""
+    started = "    thread = threading.Thread(target=objective)\n    thread.start()\n    thread.join()\n"
+    app.write_text(app.read_text().replace("    objective()\n", started))
+    done = sweep("x=1,2", "hydra.sweeper.isolation=none")
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 2
+    assert sweep("x=1,2,3").returncode == 0
