@@ -9,11 +9,13 @@ A person's own package starts from here::
 Importing this package imports neither torch nor lightning.
 """
 
+from lightning_sweeps import ctrl_c
+
+if ctrl_c.is_command():  # what is imported from here on takes a second or more
+    ctrl_c.leave_at_ctrl_c()
+
 import gc
-import os
-import signal
 import sys
-import threading
 from collections.abc import Iterable
 from multiprocessing import current_process
 from pathlib import Path
@@ -33,10 +35,7 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
     """
     if getattr(current_process(), "_inheriting", False) or sys.modules["__main__"].__name__ == "__mp_main__":
         return  # a process of a trial imports the script that started the search, for its definitions
-    # Until the run has its parts there is nothing to save, and some library's import swallows a KeyboardInterrupt.
-    # (Ignored is what a shell sets for a job in the background; that stays.)
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    ctrl_c.leave_at_ctrl_c()  # until the run has its parts there is nothing to save
     # The imports make a million objects that live as long as the process. Looking through them again and again for
     # garbage is a fifth of the time to the first step; ``app`` turns the collector on again when they are done.
     gc.disable()

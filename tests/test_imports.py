@@ -38,7 +38,7 @@ LAYERS = [
     },
     {"callbacks", "again", "devices", "guarded", "signatures"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
-    {"command_line", "environment", "errors", "passwords", "repository", "user_key"},
+    {"command_line", "ctrl_c", "environment", "errors", "passwords", "repository", "user_key"},
     {"metric_names", "overrides"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 
 from lightning_sweeps.command_line import from_here
+from lightning_sweeps.ctrl_c import interruptible
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.report.table import FORMATS, as_text
@@ -64,4 +65,5 @@ def _told(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with interruptible():
+        main()

@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from lightning_sweeps.ctrl_c import interruptible
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.rerun.experiment import write_experiment
 from lightning_sweeps.rerun.recipe import choose
@@ -80,4 +81,5 @@ def _write(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    with interruptible():
+        main()

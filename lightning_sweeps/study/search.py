@@ -139,6 +139,8 @@ def search(
         checkpoints.tidy()
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last
+            if ended.stopped_by is not None:
+                sys.exit(130)
             return None
         if errand is not None:
             _write_report(errand, (str(folder), url, name))
