@@ -139,9 +139,7 @@ def search(
         checkpoints.tidy()
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last
-            if ended.stopped_by is not None:
-                sys.exit(130)
-            return None
+            return sys.exit(130) if ended.stopped_by is not None else None
         if errand is not None:
             _write_report(errand, (str(folder), url, name))
         summarize(study, ended.ending, folder, checkpoints)
