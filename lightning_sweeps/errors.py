@@ -58,7 +58,7 @@ class RunInterruptedError(SweepsError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` for the nearest of the known names, or the empty string."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.61)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
 

@@ -72,6 +72,13 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
         return f"{name}: no such config group.{nearest(name, groups)}\nGroups: {', '.join(groups)}"
     if match := re.search(r"Could not (?:override|delete).*? '([^']+)'", text):
         return _unknown_key(match.group(1), error, groups)
+    if match := re.search(r"string: (\w+) out of", text):
+        return (
+            f"{match[1]}: a run has overrides, key=value, and no commands; a search has -m before them\n"
+            "The other commands: python -m lightning_sweeps.resume, .join, .report, .rerun and .schemas"
+        )
+    if match := re.search(r"An item is already at '([^']+)'", text):
+        return f"+{match[1]}: it is there already; leave out the +"
     if "Ambiguous value" in text:
         return f"{_first_line(error)}\nTo run with each of several values add -m; for one value with commas, quote it"
     if (

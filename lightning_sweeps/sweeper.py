@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.again import go_on_with_what_was_noted
-from lightning_sweeps.errors import ConfigError, GuardMissingError, SweepsError
+from lightning_sweeps.errors import ConfigError, GuardMissingError, SweepsError, nearest
 from lightning_sweeps.passwords import masked
 from lightning_sweeps.study import config as configs
 
 log = logging.getLogger(__name__)
 configs.register()
+
+OPTIONS = {field.name for field in fields(configs.StudySweeper)}
 
 
 class StudySweeper(Sweeper):
@@ -56,6 +59,8 @@ class StudySweeper(Sweeper):
                 f"LOCAL_RANK={os.environ['LOCAL_RANK']}: a distributed run started the search again.\n"
                 "Import lightning at the top of the program, so that a trial's processes can be started for it"
             )
+        if unknown := sorted(self.options.keys() - OPTIONS):
+            raise ConfigError(f"hydra.sweeper.{unknown[0]}: no such option.{nearest(unknown[0], OPTIONS)}")
         if sys.modules["__main__"].__name__ == "__mp_main__":  # it is being imported for trials
             raise GuardMissingError
         go_on_with_what_was_noted(self.master_config)

@@ -12,6 +12,7 @@ from lightning_sweeps.groups import find_groups
 from lightning_sweeps.metric_names import is_of_validation
 
 # Their own documentation allows more kinds than the value in the file shows.
+COUNTS = {f"trainer.{name}" for name in ("max_epochs", "min_epochs", "max_steps", "min_steps")}
 _FREE = {"trainer.devices", "trainer.fast_dev_run"}
 
 
@@ -94,6 +95,8 @@ def _compare(example: Mapping[str, Any], given: Mapping[str, Any], where: str, f
             continue
         if isinstance(shown, Mapping) and isinstance(value, Mapping):
             _compare(shown, value, name, file)
+        elif name in COUNTS and isinstance(value, float):
+            raise ConfigError(f"{name}={value}: this must be a whole number")
         elif (wanted := _wanted(shown)) is not None and not _is(value, wanted):
             raise ConfigError(f"{name}={value}: this must be {wanted}, as in {file.name}, which has {key}: {shown}")
 

@@ -1,5 +1,6 @@
 """What ends a search."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Budget:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"hydra.sweeper.{name}={value}: it is a number of seconds, more than 0")
+        if self.target is not None and math.isnan(self.target):
+            raise ConfigError(f"hydra.sweeper.target={self.target}: it is the value at which the search may end")
         if not 0 <= self.max_failure_rate <= 1:
             raise ConfigError(f"hydra.sweeper.max_failure_rate={self.max_failure_rate}: it is from 0 to 1")
 

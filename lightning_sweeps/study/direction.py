@@ -36,7 +36,7 @@ def directions(given: Any, config: DictConfig) -> list[str]:
         return [direction]
     several = OmegaConf.is_list(given) or isinstance(given, list | tuple)
     many = [str(getattr(one, "name", one)) for one in (given if several else [given])]
-    for one in many:
+    for one in many or ["[]"]:
         if one not in ("minimize", "maximize"):
             raise ConfigError(f"hydra.sweeper.direction={one}: it is minimize or maximize, or a list of them")
     if mode is not None and len(many) == 1 and many[0] != mode:

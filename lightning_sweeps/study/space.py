@@ -155,6 +155,8 @@ def _add(space: Space, name: str, override: Override) -> None:
     distribution = None if override.is_choice_sweep() else create_optuna_distribution_from_override(ordered)
     if isinstance(distribution, IntDistribution) and _largest(distribution) >= LARGEST_INTEGER:
         raise ValueError("Optuna keeps no integers from 2**53 on in a range; write those that you mean, with commas")
+    if isinstance(distribution, FloatDistribution) and not math.isfinite(distribution.high - distribution.low):
+        raise ValueError("a range has two finite ends")
     if isinstance(distribution, IntDistribution | FloatDistribution):
         space.distributions[name] = distribution
         if override.is_range_sweep() and _count(distribution) <= MOST_COMBINATIONS:

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,12 @@ def open_url(url: str) -> BaseStorage:
         ConfigError: it cannot be opened; tells no password.
     """
     remember(url)
+    if url.startswith("{"):
+        raise ConfigError(f"hydra.sweeper.storage={url}: it is an Optuna storage URL, such as sqlite:///study.db")
+    file = re.match(r"sqlite:///([^?:]+)", url)
+    if file:
+        with suppress(OSError):  # then SQLAlchemy says what it cannot do
+            Path(file[1]).parent.mkdir(parents=True, exist_ok=True)
     try:
         if url.startswith(("redis://", "rediss://")):
             from lightning_sweeps.study.redis_journal import RedisJournal
