@@ -52,8 +52,8 @@ def _without_value(pair: str) -> str:
 
 def masked(text: str) -> str:
     """The text without the passwords of the URLs in it."""
-    for url, shown in _known.items():
-        text = text.replace(url, shown)
+    for url in sorted(_known, key=len, reverse=True):  # one may begin with another
+        text = text.replace(url, _known[url])
     return _IN_QUERY.sub(rf"\1{HIDDEN}", _IN_TEXT.sub(rf"\1{HIDDEN}\3", text))
 
 

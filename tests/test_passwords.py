@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from sqlalchemy import make_url
 
 from lightning_sweeps.overrides import quoted
-from lightning_sweeps.passwords import hide_passwords, masked, masked_url, remember
+from lightning_sweeps.passwords import _known, hide_passwords, masked, masked_url, remember
 
 NAMES = st.text("abcXY019-_@.+", min_size=1, max_size=8)
 SECRETS = st.text("kqzKQZ57/ ?:#&=;'\"$%{}[]\\!+", min_size=1, max_size=20).map(lambda text: f"QQ{text}ZZ")
@@ -19,6 +19,7 @@ SECRETS = st.text("kqzKQZ57/ ?:#&=;'\"$%{}[]\\!+", min_size=1, max_size=20).map(
 @given(user=NAMES, password=SECRETS, in_query=st.booleans(), port=st.sampled_from(["", ":5432"]))
 def test_no_part_of_a_generated_password_is_shown(user, password, in_query, port):
     """Wherever SQLAlchemy finds it: in texts, in commands, in configs and in what was typed."""
+    _known.clear()
     password = password.replace("&", "").replace("#", "") if in_query else password
     url = f"db://{user}@host{port}/d?a=b&pwd={password}" if in_query else f"db://{user}:{password}@host{port}/d?a=b"
     assert in_query or make_url(url).password
@@ -48,3 +49,9 @@ def test_a_password_is_masked():
     assert masked("error at 'postgresql://me:sec(ret@host'") == "error at 'postgresql://me:***@host'"
     assert masked("postgresql://me@corp:a/b@host/db") == "postgresql://me@corp:***@host/db"
     assert masked("http://localhost:8080/a@b") == "http://localhost:8080/a@b", "a port and a path"
+
+
+def test_a_url_that_begins_with_another_is_masked_whole():
+    for url in ("db://me@host/d?pwd=secret", "db://me@host/d?pwd=secret'more"):
+        remember(url)
+    assert masked("cannot open db://me@host/d?pwd=secret'more") == "cannot open db://me@host/d?pwd=***"
