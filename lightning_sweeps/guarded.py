@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from lightning_sweeps.errors import UntrustedTargetError
-from lightning_sweeps.trust import TRUST_VARIABLE, trusted
+from lightning_sweeps.trust import in_python_or_environment, trusted
 
 LOG_FILES = "logging.FileHandler"
 RUNS_FOLDER = "${hydra.runtime.output_dir}"
@@ -45,7 +45,7 @@ class TrustedPackages(ImportlibResourcesConfigSource):
         if provider.startswith("hydra.searchpath") and not _is_trusted(self.path):
             raise UntrustedTargetError(
                 f"hydra.searchpath: pkg://{self.path} is not trusted, and reading its configs would import it.\n"
-                f"Trust it from Python, main(trust=['{self.path}']), or with {TRUST_VARIABLE}={self.path}"
+                f"Trust it {in_python_or_environment(self.path)}"
             )
 
 
@@ -76,5 +76,5 @@ def require_own_log_files(logging: Mapping[str, Any], output_dir: str | None) ->
         if output_dir is None or not written.resolve().is_relative_to(Path(output_dir).resolve()):
             raise UntrustedTargetError(
                 f"the log handler '{name}' of the config would write {file}, outside of the run's folder.\n"
-                f"Trust that from Python, main(trust=['{LOG_FILES}']), or with {TRUST_VARIABLE}={LOG_FILES}"
+                f"Trust that {in_python_or_environment(LOG_FILES)}"
             )

@@ -70,15 +70,13 @@ def make_optimizer(module: LightningModule, config: Mapping[str, Any]) -> Optimi
 
 def _require_eps(optimizer: Optimizer, precision: str) -> None:
     """Adam and its kind divide by ``eps`` where a gradient is small; their usual 1e-8 is zero in float16."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            eps = group.get("eps")
-            if eps and torch.tensor(eps, dtype=parameter.dtype) == 0:
-                name = str(parameter.dtype).removeprefix("torch.")
-                raise ConfigError(
-                    f"optimizer.eps={eps} is 0 in {name} (trainer.precision={precision}): the loss would become nan\n"
-                    "Add optimizer.eps=1e-4, or use a mixed precision"
-                )
+    for eps, dtype in {(group.get("eps"), one.dtype) for group in optimizer.param_groups for one in group["params"]}:
+        if eps and torch.tensor(eps, dtype=dtype) == 0:
+            name = str(dtype).removeprefix("torch.")
+            raise ConfigError(
+                f"optimizer.eps={eps} is 0 in {name} (trainer.precision={precision}): the loss would become nan\n"
+                "Add optimizer.eps=1e-4, or use a mixed precision"
+            )
 
 
 def _can_fuse(module: LightningModule, parameters: list[torch.nn.Parameter]) -> bool:

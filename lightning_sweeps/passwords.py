@@ -14,7 +14,8 @@ HIDDEN = "***"
 _USER = re.compile(r"[\w+.-]+://[^:/]*:(?=.*@)", re.DOTALL)
 # In a text it ends with a blank or a quote. What is a port and a path is no password.
 _IN_TEXT = re.compile(r"([\w+.-]+://[^:/\s'\"]*:)(?!\d+/)([^\s'\"]+)(@)")
-_IN_QUERY = re.compile(r"([?&][^=&\s'\"]*(?:pass|pwd|secret|token)[^=&\s'\"]*=)[^&\s'\"]*", re.IGNORECASE)
+_KEYS = "pass|pwd|secret|token"  # in the name of what a query holds
+_IN_QUERY = re.compile(rf"([?&][^=&\s'\"]*(?:{_KEYS})[^=&\s'\"]*=)[^&\s'\"]*", re.IGNORECASE)
 # How a text is written inside of quotes: of Hydra's grammar, JSON's and the shell's.
 _ESCAPES: tuple[Callable[[str], str], ...] = (
     lambda text: quoted(text)[1:-1],
@@ -47,7 +48,7 @@ def masked_url(url: str) -> str:
 
 def _without_value(pair: str) -> str:
     name, equals, _ = pair.partition("=")
-    return f"{name}={HIDDEN}" if equals and re.search("pass|pwd|secret|token", name, re.IGNORECASE) else pair
+    return f"{name}={HIDDEN}" if equals and re.search(_KEYS, name, re.IGNORECASE) else pair
 
 
 def masked(text: str) -> str:

@@ -21,9 +21,9 @@ def main() -> None:
 
 def start_again(usage: str, *more: str) -> None:
     """Read what was typed, put the new overrides in their places, and start the search again in its folder."""
-    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(usage)
     given = [argument for argument in sys.argv[1:] if argument != TRUST]
+    if not given or given[0] in ("-h", "--help"):
+        sys.exit(usage)
     folder, changed = Path(given[0]).absolute(), given[1:]
     file = folder / "multirun.yaml"
     if not file.is_file():

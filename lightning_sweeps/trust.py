@@ -116,8 +116,13 @@ def _is_trusted(target: str) -> bool:
 def _untrusted(where: str, target: str) -> UntrustedTargetError:
     return UntrustedTargetError(
         f"{where}: _target_ '{target}' is not trusted, so a config may not call it.\n"
-        f"Trust its package from Python, main(trust=['package']), or with {TRUST_VARIABLE}=package"
+        f"Trust its package {in_python_or_environment('package')}"
     )
+
+
+def in_python_or_environment(name: str) -> str:
+    """How a person trusts it, for messages."""
+    return f"from Python, main(trust=['{name}']), or with {TRUST_VARIABLE}={name}"
 
 
 @contextmanager

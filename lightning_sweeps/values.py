@@ -11,8 +11,8 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.groups import find_groups
 from lightning_sweeps.metric_names import is_of_validation
 
+_COUNTS = {f"trainer.{name}" for name in ("max_epochs", "min_epochs", "max_steps", "min_steps")}
 # Their own documentation allows more kinds than the value in the file shows.
-COUNTS = {f"trainer.{name}" for name in ("max_epochs", "min_epochs", "max_steps", "min_steps")}
 _FREE = {"trainer.devices", "trainer.fast_dev_run"}
 
 
@@ -95,7 +95,7 @@ def _compare(example: Mapping[str, Any], given: Mapping[str, Any], where: str, f
             continue
         if isinstance(shown, Mapping) and isinstance(value, Mapping):
             _compare(shown, value, name, file)
-        elif name in COUNTS and isinstance(value, float):
+        elif name in _COUNTS and isinstance(value, float):
             raise ConfigError(f"{name}={value}: this must be a whole number")
         elif (wanted := _wanted(shown)) is not None and not _is(value, wanted):
             raise ConfigError(f"{name}={value}: this must be {wanted}, as in {file.name}, which has {key}: {shown}")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -122,12 +121,10 @@ def open_url(url: str) -> BaseStorage:
         ConfigError: it cannot be opened; tells no password.
     """
     remember(url)
-    if url.startswith("{"):
-        raise ConfigError(f"hydra.sweeper.storage={url}: it is an Optuna storage URL, such as sqlite:///study.db")
-    file = re.match(r"sqlite:///([^?:]+)", url)
-    if file:
+    file = file_of(url, Path())
+    if file is not None and ":" not in str(file):  # neither :memory: nor a URI
         with suppress(OSError):  # then SQLAlchemy says what it cannot do
-            Path(file[1]).parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
     try:
         if url.startswith(("redis://", "rediss://")):
             from lightning_sweeps.study.redis_journal import RedisJournal

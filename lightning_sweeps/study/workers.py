@@ -76,12 +76,14 @@ def storage_url(given: Any) -> str | None:
     """The storage's URL with its password, which a worker finds in its environment.
 
     Raises:
-        ConfigError: it is known with ``***`` only.
+        ConfigError: it is no URL, or one that is known with ``***`` only.
     """
-    if given is None or "***" not in str(given):
-        return None if given is None else str(given)
+    if given is not None and not isinstance(given, str):
+        raise ConfigError(f"hydra.sweeper.storage={given}: it is an Optuna storage URL, such as sqlite:///study.db")
+    if given is None or "***" not in given:
+        return given
     url = os.environ.get(URL, "")
-    if masked_url(url) != str(given):
+    if masked_url(url) != given:
         raise ConfigError("hydra.sweeper.storage: its password is kept nowhere; give the whole URL again")
     return url
 

@@ -111,7 +111,7 @@ def test_a_search_without_an_objective_is_refused(command):
 
 
 def test_resume_says_what_is_wrong(command, own_folder):
-    for arguments, said in (((), "usage"), (("nowhere",), "no search lies here")):
+    for arguments, said in (((), "usage"), (("--trust",), "usage"), (("nowhere",), "no search lies here")):
         done = command(*arguments, module="lightning_sweeps.resume")
         assert done.returncode == 1
         assert said in done.stderr
