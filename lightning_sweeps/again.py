@@ -28,11 +28,12 @@ def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed
     return shlex.join([*program(), *(["-m"] if multirun else []), *replaced(overrides, added)])
 
 
-def command_to_go_on(config: DictConfig, folder: Path) -> str:
-    """The command that goes on with a search."""
+def command_to_go_on(config: DictConfig, folder: Path, **changed: object) -> str:
+    """The command that goes on with a search, with these values instead."""
     if folders_of_configs(config.hydra, "main")[:1] == (CONF,):
-        return shlex.join(["python", "-m", "lightning_sweeps.resume", from_here(folder)])
-    return command_again(typed(config.hydra), multirun=True, **{"hydra.sweep.dir": from_here(folder)})
+        more = [f"{key}={override_value(value)}" for key, value in changed.items()]
+        return shlex.join(["python", "-m", "lightning_sweeps.resume", from_here(folder), *more])
+    return command_again(typed(config.hydra), multirun=True, **{"hydra.sweep.dir": from_here(folder), **changed})
 
 
 def note_what_to_go_on_with(folder: Path, changed: Sequence[str]) -> None:
@@ -52,7 +53,8 @@ def go_on_with_what_was_noted(config: DictConfig) -> None:
         )
     folder, *changed = json.loads(os.environ.pop(GO_ON, "[null]"))
     given = typed(config.hydra)
-    if folder is None or f"hydra.sweep.dir='{folder}'" in given:
+    here = f"hydra.sweep.dir={override_value(folder)}"
+    if folder is None or here in given:
         return
     ignored = [override for override in changed if override not in given]
     if ignored:
@@ -61,7 +63,7 @@ def go_on_with_what_was_noted(config: DictConfig) -> None:
         )
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.sweep.dir = folder
-        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
+        config.hydra.overrides.hydra.append(here)
 
 
 def typed(hydra: DictConfig) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,19 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightning_sweeps import trust as trusting
+from lightning_sweeps.again import typed
+from lightning_sweeps.console import could_write
 from lightning_sweeps.environment import environment
-from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.explain import explain
+from lightning_sweeps.flags import read_flags
 from lightning_sweeps.folders import require_inside
 from lightning_sweeps.groups import CONF, add_config_folder, describe_groups
 from lightning_sweeps.guarded import guard_hydra, require_own_log_files
+from lightning_sweeps.overrides import key_of
 from lightning_sweeps.sweeper import StudySweeper
 from lightning_sweeps.values import require_a_validation, require_kinds
 
@@ -56,26 +60,47 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         trusting.require_trusted(plain)
         require_a_validation(plain)
 
-    task.check = check  # type: ignore[attr-defined] # before the first trial; read by the sweeper ``study``
-    task.preload = ("lightning_sweeps.warm",)  # type: ignore[attr-defined] # read by the sweeper ``study``
+    def rehearse(config: DictConfig) -> None:
+        check(config)
+        from lightning_sweeps.train import rehearse
+
+        HydraConfig.instance().set_config(config)
+        with read_write(config), open_dict(config):
+            del config["hydra"]  # as Hydra does before it calls the task
+        rehearse(config)
+
+    # Read by the sweeper ``study``. The first two know before the first trial what is wrong with a config.
+    of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.warm",)}
+    vars(task).update(of_a_search)
     Plugins.instance().register(StudySweeper)  # also where the package is used without being installed
     guard_hydra()
 
     # Hydra finds the caller by the task's module; the command's name in its messages is the package's.
     task.__module__ = "lightning_sweeps.__main__"
     command = hydra.main(config_path=str(folders[0]), config_name="config", execution_whitelist=trusting.whitelist())
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    try:
+    with _explained(folders):
+        _require_plain_path()
+        read_flags(sys.argv[1:])
         with _raising_errors():
             command(task)()
+
+
+@contextmanager
+def _explained(folders: Sequence[Path]) -> Iterator[None]:
+    """Turn whatever is raised into the lines that a person reads, and leave."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    try:
+        yield
+        if not could_write():
+            sys.exit(1)
     except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
         error = failure.error if isinstance(failure, _RunFailed) else failure
         if isinstance(error, BrokenPipeError):  # nobody reads any more, as after | head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            could_write()
             sys.exit(1)
         if wants_traceback:
             raise error from None
-        sys.stdout.flush()
+        could_write()
         message, code = explain(error, folders, failure.log_file if isinstance(failure, _RunFailed) else None)
         # Of the processes of a distributed run only the first speaks.
         if os.environ.get("LOCAL_RANK", "0") == "0":
@@ -93,9 +118,30 @@ class _RunFailed(BaseException):
         self.log_file = log_file
 
 
-def _require_folder(hydra_config: Any) -> None:
+def _require_plain_path() -> None:
+    """Hydra reads the working folder's name as a value of a config."""
+    if "${" in (here := os.getcwd()):  # noqa: PTH109
+        raise FolderError(f"{here}: Hydra takes ${{...}} in the working folder's name for an interpolation; rename it")
+
+
+def _require_one_run(hydra_config: Any) -> None:
+    """A run has a folder, and what is composed for a search has no values yet."""
     if not hydra_config.run.dir:
         raise ConfigError("hydra.run.dir is empty: name a folder, or leave it out for one with date and time")
+    given = {key_of(line) for line in typed(hydra_config)}
+    searched = [name for name in _names(hydra_config.sweeper.get("params") or {}) if name not in given]
+    if "search" in given and hydra_config.mode is not RunMode.MULTIRUN and searched:
+        raise ConfigError(
+            f"search={hydra_config.runtime.choices.get('search')} is a search, over {', '.join(searched)}: add -m"
+        )
+
+
+def _names(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
@@ -104,7 +150,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
     with environment(HYDRA_FULL_ERROR=None):
         try:
             plain: Any = OmegaConf.to_container(config, resolve=False)
-            _require_folder(hydra_config)
+            _require_one_run(hydra_config)
             trusting.require_harmless(hydra_config.job.env_set)
             require_kinds(plain, hydra_config.runtime.choices, folders)
             from lightning_sweeps.train import run

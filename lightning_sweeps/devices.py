@@ -15,7 +15,7 @@ def require_devices(trainer: Mapping[str, Any]) -> None:
     Raises:
         DeviceError: it asks for GPUs or cores that are not here; says what is.
     """
-    if trainer.get("accelerator") == "cpu":
+    if trainer.get("accelerator") == "cpu" or (trainer.get("accelerator") == "auto" and not _has_accelerator()):
         _require_cores(trainer.get("devices"))
     if trainer.get("accelerator") not in ("gpu", "cuda"):
         return
@@ -35,6 +35,10 @@ def require_devices(trainer: Mapping[str, Any]) -> None:
         raise DeviceError(
             f"trainer.devices={devices}: there are {there} GPUs here. Use trainer.devices={there} or auto"
         )
+
+
+def _has_accelerator() -> bool:
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 def _require_cores(processes: Any) -> None:

@@ -10,6 +10,7 @@ from lightning_sweeps.folders import unwritable
 from lightning_sweeps.groups import find_groups
 from lightning_sweeps.passwords import masked
 
+_KINDS = {"integer": "a whole number", "float": "a number", "boolean": "true or false", "bool": "true or false"}
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -40,6 +41,8 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
         message = "a config group is empty: name one of its options, none where there is one (logger=none); see --help"
     elif isinstance(error, YAMLError):
         message = unreadable(error)
+    elif isinstance(error, OSError) and error.filename is None and log_file is None:  # of what Hydra prints
+        message = f"stdout cannot be written: {error.strerror}"
     elif isinstance(error, OSError) and (error.errno in _UNWRITABLE or log_file is None):
         folder = log_file.parent if log_file else Path(error.filename or "outputs")
         message = str(unwritable(folder, error.strerror or str(error)))
@@ -53,7 +56,7 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "(no message)")
 
 
-def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: PLR0911 (a case each)
+def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: PLR0911, C901 (a case each)
     """Hydra's composition errors, shortened, with the nearest right name."""
     groups = find_groups(folders)
     text = " ".join(str(error).split())
@@ -72,27 +75,42 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
         return f"{name}: no such config group.{nearest(name, groups)}\nGroups: {', '.join(groups)}"
     if match := re.search(r"Could not (?:override|delete).*? '([^']+)'", text):
         return _unknown_key(match.group(1), error, groups)
-    if match := re.search(r"string: (\w+) out of", text):
-        return (
-            f"{match[1]}: a run has overrides, key=value, and no commands; a search has -m before them\n"
-            "The other commands: python -m lightning_sweeps.resume, .join, .report, .rerun and .schemas"
-        )
+    if match := re.search(r"Error when parsing index: \d+, string: (.*?) out of \[", text):
+        return _unreadable_override(match[1], text)
+    if match := re.search(r"Error merging override (\S+)", text):
+        kind = re.search(r"could not be converted to (\w+)|is not a valid (bool)", f"{text} {error.__cause__}")
+        wanted = _KINDS.get((kind[1] or kind[2]).lower()) if kind else None
+        return f"{match[1]}: {f'this must be {wanted}' if wanted else _first_line(error.__cause__ or error)}"
+    if match := re.search(r"(\S+) appears more than once in the final defaults list", text):
+        return f"+{match[1]}: the group has an option already; leave out the +"
     if match := re.search(r"An item is already at '([^']+)'", text):
         return f"+{match[1]}: it is there already; leave out the +"
     if "Ambiguous value" in text:
         return f"{_first_line(error)}\nTo run with each of several values add -m; for one value with commas, quote it"
-    if (
-        "Error when parsing" in text
-        or "mismatched input" in text
-        or "LexerNoViableAlt" in text
-        or "no viable alternative" in text
-    ):
+    if "Could not override ''" in text:
+        return "an override has nothing before its '='; overrides are key=value"
+    return _first_line(error)
+
+
+def _unreadable_override(override: str, text: str) -> str:
+    """What Hydra's grammar does not take."""
+    if re.fullmatch(r"\w+", override):
         return (
-            f"{_first_line(error)}\n"
-            "Overrides are key=value; put values with blanks, commas or '=' in quotes: 'key=\"a b\"'"
+            f"{override}: a run has overrides, key=value, and no commands; a search has -m before them\n"
+            "The other commands: python -m lightning_sweeps.resume, .join, .report, .rerun and .schemas"
         )
-    cause = error.__cause__
-    return _first_line(error) + (f": {_first_line(cause)}" if "Error merging override" in text and cause else "")
+    evaluated = re.search(r"while evaluating '(\w+)\(.*?\)': (.*?)(?: Available: (\S+))?(?: See https|$)", text)
+    if evaluated is None:
+        return (
+            f"{override}: this is no override. They are key=value\n"
+            "Put values with blanks, commas, brackets, quotes or '=' in quotes: 'key=\"a b\"'"
+        )
+    function, reason, available = evaluated.groups()
+    hint = nearest(function, available.split(",")) if available else ""
+    return (
+        f"{override}: {reason}.{hint}\n"
+        "Write interval(0.1,0.9), tag(log,interval(0.001,0.1)), int(interval(8,64)), range(1,5) or choice(a,b)"
+    )
 
 
 def _options_of_hydra(group: str) -> list[str]:
@@ -102,7 +120,8 @@ def _options_of_hydra(group: str) -> list[str]:
 
     Plugins.instance()  # the plugins register them
     try:
-        return [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+        names = ConfigStore.instance().list(group)
+        return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]  # the others are groups below
     except OSError:
         return []
 

@@ -7,9 +7,9 @@ import sys
 
 from lightning_sweeps.resume import start_again
 
-USAGE = (
-    "usage: python -m lightning_sweeps.join FOLDER [overrides]      (hydra.sweeper.n_jobs=4: so many trials at once)"
-)
+USAGE = """usage: python -m lightning_sweeps.join FOLDER [overrides] [--trust]
+hydra.sweeper.n_jobs=4 runs so many trials at once; --trust takes a search of another user or machine, whose program is
+shown without it"""
 
 
 def main() -> None:

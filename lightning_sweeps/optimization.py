@@ -43,6 +43,8 @@ def attach(
             raise ConfigError(f"optimizer=none, but {type(module).__name__} has no configure_optimizers of its own")
         return []
 
+    if unset := next((key for key, value in optimizer.items() if value == "???"), None):
+        raise ConfigError(f"optimizer.{unset} is ???: give it a value, optimizer.{unset}=...")
     if not module.automatic_optimization and is_overridden("configure_optimizers", module):
         raise ConfigError(
             f"{type(module).__name__} steps its own optimizers (automatic_optimization=False); "

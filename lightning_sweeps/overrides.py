@@ -23,7 +23,7 @@ def key_of(override: str) -> str:
 
 def override_value(value: object) -> str:
     """The text of a value, quoted for Hydra's grammar where it must be, and not where a person would not."""
-    return str(value) if re.fullmatch(r"[\w./-]+", str(value)) else quoted(str(value))
+    return str(value) if re.fullmatch(r"[\w./-]+", str(value), re.ASCII) else quoted(str(value))
 
 
 def quoted(text: str) -> str:

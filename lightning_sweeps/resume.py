@@ -6,12 +6,14 @@ Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same.
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from omegaconf import OmegaConf
+from lightning_sweeps.overrides import key_of, override_value, replaced
 
-USAGE = "usage: python -m lightning_sweeps.resume FOLDER [overrides]      (hydra.sweeper.n_trials=40 raises the budget)"
-TRUST = "--trust"  # a search that somebody else has started, whose folder names the program
+USAGE = """usage: python -m lightning_sweeps.resume FOLDER [overrides] [--trust]
+hydra.sweeper.n_trials=40 raises the budget; --trust takes a search of another user or machine, whose program is shown
+without it"""
+TRUST = "--trust"
 
 
 def main() -> None:
@@ -22,17 +24,25 @@ def main() -> None:
 def start_again(usage: str, *more: str) -> None:
     """Read what was typed, put the new overrides in their places, and start the search again in its folder."""
     given = [argument for argument in sys.argv[1:] if argument != TRUST]
-    if not given or given[0] in ("-h", "--help"):
+    if not given or {"-h", "--help"} & {*given}:
         sys.exit(usage)
     folder, changed = Path(given[0]).absolute(), given[1:]
+    if any(key_of(override) == "hydra.sweep.dir" for override in changed):
+        sys.exit(
+            "error: hydra.sweep.dir: a search goes on in its folder, which is named first.\nTo move it, move the folder"
+        )
     file = folder / "multirun.yaml"
     if not file.is_file():
-        sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage}")
-    saved: Any = OmegaConf.load(file).hydra
+        sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage.splitlines()[0]}")
     from lightning_sweeps.again import typed
-    from lightning_sweeps.overrides import replaced
+    from lightning_sweeps.errors import ConfigError
+    from lightning_sweeps.study.search_folder import read_saved_config
 
-    overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir='{folder}'", *more])]
+    try:
+        saved = read_saved_config(file).hydra
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
+    overrides = ["-m", *replaced(typed(saved), [*changed, f"hydra.sweep.dir={override_value(folder)}", *more])]
     if Path(saved.runtime.cwd).is_dir():
         os.chdir(saved.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     _become_the_program(folder, overrides, changed, trusted=TRUST in sys.argv)

@@ -14,10 +14,12 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from lightning_sweeps import stock_files
 from lightning_sweeps.again import go_on_with_what_was_noted
 from lightning_sweeps.errors import ConfigError, GuardMissingError, SweepsError, nearest
 from lightning_sweeps.passwords import masked
 from lightning_sweeps.study import config as configs
+from lightning_sweeps.study.durations import DURATIONS, seconds
 
 log = logging.getLogger(__name__)
 configs.register()
@@ -59,11 +61,21 @@ class StudySweeper(Sweeper):
                 f"LOCAL_RANK={os.environ['LOCAL_RANK']}: a distributed run started the search again.\n"
                 "Import lightning at the top of the program, so that a trial's processes can be started for it"
             )
+        if self.options.get("search_space") is not None:
+            raise ConfigError(
+                "hydra.sweeper.search_space: first versions of the stock sweeper had this name for params. Write there:"
+                "\nlr: tag(log, interval(0.0001, 0.1)), or width: int(interval(8, 64)), or act: choice(relu, gelu)"
+            )
         if unknown := sorted(self.options.keys() - OPTIONS):
             raise ConfigError(f"hydra.sweeper.{unknown[0]}: no such option.{nearest(unknown[0], OPTIONS)}")
+        self.options |= {name: seconds(name, self.options[name]) for name in DURATIONS if name in self.options}
         if sys.modules["__main__"].__name__ == "__mp_main__":  # it is being imported for trials
             raise GuardMissingError
         go_on_with_what_was_noted(self.master_config)
+        if not self.master_config.hydra.sweep.dir:
+            raise ConfigError("hydra.sweep.dir is empty: name a folder, or leave it out for one with date and time")
+        if self.options["study_name"] == "":
+            raise ConfigError("hydra.sweeper.study_name is empty: name the study, or leave it out for hydra.job.name")
         isolation = self.options["isolation"]
         if isolation not in ("process", "none"):
             raise ConfigError(f"hydra.sweeper.isolation={isolation}: it is process or none")
@@ -107,6 +119,9 @@ class StudySweeper(Sweeper):
         finally:
             server.close()
             servers.close()
+
+
+stock_files.read_their_target_as(StudySweeper)
 
 
 def supervise(

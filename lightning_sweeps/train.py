@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,35 @@ def run(config: DictConfig) -> float | None:
     return job.result.objective
 
 
+def rehearse(config: DictConfig) -> None:
+    """Build what ``run`` builds before it trains, but for data and loggers; the model takes no memory.
+
+    Raises:
+        SweepsError: what is wrong with the config.
+    """
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)  # type: ignore[assignment]
+    parts, folder = {**plain, "logger": None}, Path(HydraConfig.get().runtime.output_dir)
+    try:
+        with torch.device("meta"):
+            job = _assemble(parts, folder, _build_once)
+    except ConfigError:  # perhaps of a module that computes with its weights when it is made
+        job = _assemble(parts, folder, build)
+    if plain["optimizer"] and _count(job.module) is not None:
+        job.module.trainer = job.trainer
+        optimization.make_optimizer(job.module, plain["optimizer"])
+
+
+_built: dict[tuple[str, str], Any] = {}
+
+
+def _build_once(config: Any, where: str, **arguments: Any) -> Any:
+    """``build``, for parts that nobody will run: configurations of one search share most of them."""
+    key = where, repr(config)
+    if key not in _built:
+        _built[key] = build(config, where, **arguments)
+    return _built[key]
+
+
 @dataclass
 class _Job:
     """The built parts of one run."""
@@ -112,7 +141,7 @@ def _log_thread_error(failed: threading.ExceptHookArgs) -> None:
     logging.getLogger("lightning_sweeps.file").error("a thread failed", exc_info=error)
 
 
-def _assemble(config: Mapping[str, Any], folder: Path) -> _Job:
+def _assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] = build) -> _Job:
     """Build everything; what can be known wrong before training is an error here."""
     stage = config["stage"]
     if stage not in _DO:

@@ -5,6 +5,7 @@ A ``_target_`` in a config names Python code to call. Only what Python code (``m
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ TRUST_VARIABLE = "LIGHTNING_SWEEPS_TRUST"
 # Narrow on purpose: constructors of this field, no package that can load or run code by name (torch.hub, torch.load).
 TRUSTED = (
     "lightning_sweeps.callbacks.*",
+    "lightning_sweeps.console.Console",
     "lightning_sweeps.datamodules.*",
     "lightning_sweeps.folders.ClaimRunFolder",
     "lightning_sweeps.models.*",
@@ -138,19 +140,26 @@ def _readable(where: str, target: str) -> Iterator[None]:
         if isinstance(error.__cause__, SweepsError):
             raise error.__cause__ from error
         text = str(error)
-        if "whitelist" in text or "not allowed" in text or "blocked" in text.lower():
+        if is_refused(error):
             raise _untrusted(where, _refused(text) or target) from error
         cause = error.__cause__
+        if isinstance(cause, ImportError) and "Error loading" in str(cause):
+            raise ConfigError(f"{where}: there is no {target}") from error
         reason = f"{type(cause).__name__}: {cause}" if cause is not None else text
+        reason = re.sub(r"\s+full_key: .*", "", reason, flags=re.DOTALL)  # OmegaConf's, of the part, not of the config
         raise ConfigError(f"{where}: cannot build {target}: {' '.join(reason.split())}") from error
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(f"{where}: cannot build {target}: {reason}") from error
 
 
-def _refused(message: str) -> str | None:
-    import re
+def is_refused(error: Exception) -> bool:
+    """Whether Hydra has not called a target because it is not trusted."""
+    text = f"{error} {error.__cause__ or ''}".lower()
+    return any(word in text for word in ("whitelist", "not allowed", "blocked", "cannot be authorized"))
 
+
+def _refused(message: str) -> str | None:
     match = re.search(r"'([A-Za-z_][\w.]*\.[\w.]+)'", message)
     return match.group(1) if match else None
 

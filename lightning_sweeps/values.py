@@ -12,6 +12,8 @@ from lightning_sweeps.groups import find_groups
 from lightning_sweeps.metric_names import is_of_validation
 
 _COUNTS = {f"trainer.{name}" for name in ("max_epochs", "min_epochs", "max_steps", "min_steps")}
+_FROM_ONE = {f"trainer.{name}" for name in ("accumulate_grad_batches", "check_val_every_n_epoch", "num_nodes")}
+_WORDS = {"trainer.deterministic": (True, False, "warn")}  # Lightning takes any other for true
 # Their own documentation allows more kinds than the value in the file shows.
 _FREE = {"trainer.devices", "trainer.fast_dev_run"}
 
@@ -37,6 +39,7 @@ def require_kinds(config: Mapping[str, Any], choices: Mapping[str, Any], folders
     root = next(file for folder in folders if (file := folder / "config.yaml").is_file())
     defaults = {key: value for key, value in _plain(root).items() if key not in ("defaults", "hydra")}
     _compare(defaults, config, "", root)
+    _require_words(config)
 
 
 def require_a_validation(config: Mapping[str, Any]) -> None:
@@ -46,6 +49,8 @@ def require_a_validation(config: Mapping[str, Any]) -> None:
         ConfigError: the run ends before the first.
     """
     reason = no_validation(config)
+    if (stage := config.get("stage")) in ("test", "predict") and is_of_validation(str(config["objective"]["metric"])):
+        reason = f"stage={stage} has no validation"
     if reason is not None:
         raise ConfigError(f"objective.metric={config['objective']['metric']}: {reason}")
 
@@ -59,6 +64,8 @@ def no_validation(config: Mapping[str, Any]) -> str | None:
     )
     if not is_of_validation(metric) or trainer.get("fast_dev_run"):
         return None
+    if epochs == 0:
+        return "trainer.max_epochs=0 trains nothing"
     if limit == 0:
         return "trainer.limit_val_batches=0 leaves no validation"
     if isinstance(every, int) and isinstance(epochs, int) and 0 < epochs < every:
@@ -99,6 +106,16 @@ def _compare(example: Mapping[str, Any], given: Mapping[str, Any], where: str, f
             raise ConfigError(f"{name}={value}: this must be a whole number")
         elif (wanted := _wanted(shown)) is not None and not _is(value, wanted):
             raise ConfigError(f"{name}={value}: this must be {wanted}, as in {file.name}, which has {key}: {shown}")
+        elif name in _FROM_ONE and value < 1:
+            raise ConfigError(f"{name}={value}: this must be at least 1")
+
+
+def _require_words(config: Mapping[str, Any]) -> None:
+    for name, words in _WORDS.items():
+        group, _, key = name.partition(".")
+        value = (config.get(group) or {}).get(key)
+        if value is not None and value not in words and "${" not in str(value):
+            raise ConfigError(f"{name}={value}: it is {', '.join(map(str, words)).lower()}")
 
 
 def _wanted(shown: Any) -> str | None:

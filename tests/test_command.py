@@ -56,7 +56,7 @@ def test_two_runs_in_the_same_second_get_two_folders(own_folder):
         ),
         (["modl=cnn"], "error: modl: no such key. Did you mean 'model'?", "Keys of the config: .*"),
         (["model.net.widht=3"], ".*Did you mean 'model.net.width'[?]", "Keys of model.net: .*"),
-        (["model.net.width=[3"], "error: Error when parsing .*", "Overrides are key=value; .*"),
+        (["model.net.width=[3"], "error: .*model.net.width=.3: this is no override.*", "Put values with .*"),
         (["optimizer.lr=abc"], "error: optimizer.lr=abc: this must be a number, as in adamw.yaml, .*", None),
         (["test=maybe"], "error: test=maybe: it is true, false or auto", None),
         (["trainer.devices=99", "trainer=cpu"], "error: trainer.devices=99: there are . CPU cores here.*", None),

@@ -36,9 +36,10 @@ LAYERS = [
         "explain",
         "values",
     },
-    {"callbacks", "again", "devices", "guarded", "signatures"},
+    {"callbacks", "again", "devices", "flags", "guarded", "signatures"},
     {"groups", "trust", "folders", "no_profiler", "trial"},
-    {"command_line", "ctrl_c", "environment", "errors", "passwords", "repository", "user_key"},
+    {"command_line", "console", "ctrl_c", "environment", "errors", "parser", "passwords", "repository"},
+    {"stock_files", "user_key"},
     {"metric_names", "overrides"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

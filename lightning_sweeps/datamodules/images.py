@@ -57,6 +57,8 @@ class ImageDataModule(LightningDataModule):
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if not isinstance(value, int) or value < 1:
                 raise ConfigError(f"datamodule.{name}={value}: it must be a whole number of at least 1")
+        if on_device != "auto" and not isinstance(on_device, bool):
+            raise ConfigError(f"datamodule.on_device={on_device}: it is true, false or auto")
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed

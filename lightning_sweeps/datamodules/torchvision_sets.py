@@ -28,7 +28,8 @@ class TorchvisionSet(ImageDataModule):
         settings: of ``ImageDataModule``.
 
     Raises:
-        DataError: the files are not there and cannot be fetched, or are damaged; says where to put which.
+        DataError: the files are not there and are not to be fetched; from ``setup``: they cannot be, or are damaged.
+            It says where to put which.
     """
 
     dataset: ClassVar[str]  # the class in torchvision.datasets
@@ -40,26 +41,31 @@ class TorchvisionSet(ImageDataModule):
         super().__init__(**settings)
         self.data_dir = Path(data_dir)
         self.download = download
+        if not download and not self._is_there():
+            raise self._error(f"there is no {self.dataset} in {self.data_dir.absolute()}, and download=false")
 
     def prepare_data(self) -> None:
         if not self.download:
             return
         with self._turn():  # a file that is there may be half of one that another process fetches
             # torchvision reads everything once more to find that there is nothing to download.
-            if not all((self.data_dir / self.folder / file).is_file() for file in self.files):
+            if not self._is_there():
                 self._open(train=True, download=True)
 
     def load(self) -> dict[Stage, Split]:
         train_set, test_set = self._open(train=True), self._open(train=False)
-        images, labels = _as_tensors(train_set)
+        images, labels = self._as_tensors(train_set)
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
         val_size = min(self.val_size, len(labels) // 6)
         train, val = order[:-val_size].sort().values, order[-val_size:].sort().values
         return {
             "train": Split(images[train], labels[train]),
             "val": Split(images[val], labels[val]),
-            "test": Split(*_as_tensors(test_set)),
+            "test": Split(*self._as_tensors(test_set)),
         }
+
+    def _is_there(self) -> bool:
+        return all((self.data_dir / self.folder / file).is_file() for file in self.files)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -87,25 +93,30 @@ class TorchvisionSet(ImageDataModule):
         folder = self.data_dir.absolute()
         try:
             return getattr(torchvision.datasets, self.dataset)(str(self.data_dir), train=train, download=download)
-        except (RuntimeError, OSError, ValueError, EOFError) as error:
+        except (RuntimeError, OSError, ValueError, EOFError, AssertionError, LookupError) as error:
             reason = " ".join(str(error).split())
             if "not found" in reason and not download:
-                problem = f"there is no {self.dataset} in {folder}" + ("" if self.download else ", and download=false")
+                problem = f"there is no {self.dataset} in {folder}"
             elif download and isinstance(error, OSError | RuntimeError) and "corrupted" not in reason:
                 problem = f"there is no {self.dataset} in {folder}, and it cannot be downloaded ({reason})"
             else:
-                problem = f"{self.dataset} in {folder} is damaged ({reason})"
-            raise DataError(
-                f"{problem}.\nPut {', '.join(self.files)} into {folder / self.folder}, "
-                f"or name the folder that has {self.folder}: datamodule.data_dir=/path"
-            ) from error
+                problem = f"{self.dataset} in {folder} is damaged ({reason or 'not in the format of its files'})"
+            raise self._error(problem) from error
 
+    def _as_tensors(self, dataset: Any) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) uint8 and (N,) int64 from torchvision's ``data`` and ``targets``."""
+        images, labels = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets)
+        if len(images) != len(labels):
+            folder = self.data_dir.absolute()
+            raise self._error(f"{self.dataset} in {folder} is damaged ({len(images)} images, {len(labels)} labels)")
+        return images.permute(0, 3, 1, 2).contiguous() if images.ndim == 4 else images.unsqueeze(1), labels
 
-def _as_tensors(dataset: Any) -> tuple[Tensor, Tensor]:
-    """(N, C, H, W) uint8 and (N,) int64 from torchvision's ``data`` and ``targets``."""
-    images = torch.as_tensor(dataset.data)
-    images = images.permute(0, 3, 1, 2).contiguous() if images.ndim == 4 else images.unsqueeze(1)
-    return images, torch.as_tensor(dataset.targets)
+    def _error(self, problem: str) -> DataError:
+        folder = self.data_dir.absolute() / self.folder
+        return DataError(
+            f"{problem}.\nPut {', '.join(self.files)} into {folder}, "
+            f"or name the folder that has {self.folder}: datamodule.data_dir=/path"
+        )
 
 
 _IDX_FILES = tuple(f"{split}-{part}-ubyte" for split in ("train", "t10k") for part in ("images-idx3", "labels-idx1"))

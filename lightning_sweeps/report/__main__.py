@@ -3,16 +3,17 @@
 SEARCH is a search's folder, running, ended or killed, or an Optuna storage URL. Several are compared.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 import optuna
 
 from lightning_sweeps.command_line import from_here
+from lightning_sweeps.console import say
 from lightning_sweeps.ctrl_c import interruptible
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.parser import Parser
 from lightning_sweeps.report.table import FORMATS, as_text
 from lightning_sweeps.report.write import write_comparison, write_report
 from lightning_sweeps.study.saved import Saved, open_saved
@@ -20,7 +21,7 @@ from lightning_sweeps.study.saved import Saved, open_saved
 
 def main() -> None:
     """Read the command line and do it."""
-    parser = argparse.ArgumentParser("python -m lightning_sweeps.report", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.report", description=__doc__)
     parser.add_argument("searches", nargs="+", metavar="SEARCH", help="a search's folder, or a storage URL")
     parser.add_argument("--study", metavar="NAME", help="where a storage has several")
     parser.add_argument("--storage", metavar="URL", help="of the folder's study, where it has a password")
@@ -53,7 +54,7 @@ def _usual(saved: Saved) -> Path:
 
 def _put(text: str, file: Path | None) -> None:
     if file is None:
-        sys.stdout.write(text)
+        say(text)
     elif file.exists():
         raise ConfigError(f"{file} is there already; nothing is overwritten")
     else:
@@ -61,7 +62,7 @@ def _put(text: str, file: Path | None) -> None:
 
 
 def _told(file: Path) -> None:
-    sys.stdout.write(f"{from_here(file)}\n")
+    say(f"{from_here(file)}\n")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import shlex
 import sys
 from pathlib import Path
 
+from lightning_sweeps.console import say
 from lightning_sweeps.ctrl_c import interruptible
 from lightning_sweeps.errors import ConfigError, SweepsError
+from lightning_sweeps.parser import Parser
 from lightning_sweeps.rerun.experiment import write_experiment
 from lightning_sweeps.rerun.recipe import choose
 from lightning_sweeps.rerun.repeat import Once, Seeds, new_folder, program
@@ -19,7 +21,7 @@ from lightning_sweeps.study.saved import Saved, open_saved
 
 def main() -> None:
     """Read the command line and do it; leaves with exit code 1 where a run failed, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser("python -m lightning_sweeps.rerun", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.rerun", description=__doc__)
     parser.add_argument("search", help="the search's folder")
     parser.add_argument("overrides", nargs="*", help="what shall be different: trainer.max_epochs=50 seed=1 test=true")
     which = parser.add_mutually_exclusive_group()
@@ -32,9 +34,11 @@ def main() -> None:
     parser.add_argument("--trust", action="store_true", help="also if somebody else has started the search")
     arguments = parser.parse_intermixed_args()
     try:
-        sys.exit(_write(arguments) if arguments.to_experiment else _run(arguments))
+        code = _write(arguments) if arguments.to_experiment else _run(arguments)
     except SweepsError as error:
         sys.exit(f"error: {error}")
+    if code:
+        sys.exit(code)
 
 
 def _count(text: str) -> int:
@@ -62,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
     told = [again(recipe, changed, folder / f"trial_{recipe.number}") for recipe in recipes]
     if not any(folder.iterdir()):
         folder.rmdir()
-    sys.stdout.write("\n".join(["", *(line for line, _ in told), ""]))
+    say("\n".join(["", *(line for line, _ in told), ""]))
     return max(code for _, code in told)
 
 
@@ -76,7 +80,7 @@ def _write(arguments: argparse.Namespace) -> int:
         shlex.join("python" if part == sys.executable else part for part in program(saved, trusted=True)),  # is not run
         arguments.to_experiment,
     )
-    sys.stdout.write(f"{text}\nwritten to {file}\n")
+    say(f"{text}\nwritten to {file}\n")
     return 0
 
 

@@ -15,6 +15,7 @@ from yaml import YAMLError
 
 from lightning_sweeps.again import ONE_RUN
 from lightning_sweeps.command_line import from_here
+from lightning_sweeps.console import say
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.folders import claim
 from lightning_sweeps.overrides import key_of, override_value, replaced
@@ -156,7 +157,7 @@ def _run(command: Sequence[str], recipe: Recipe, *noted: str) -> int:
     if threads := recipe.result().get("threads"):
         environment |= dict.fromkeys(THREADS, str(threads))  # another number may round a sum otherwise
     shown = ["python" if part == sys.executable else part for part in command]
-    sys.stdout.write(f"{shlex.join(shown)}\n")
+    say(f"{shlex.join(shown)}\n")
     sys.stdout.flush()
     child = subprocess.Popen(command, env=environment)  # noqa: S603
     # A handler, not SIG_IGN, which the child would have inherited.

@@ -3,15 +3,16 @@
 They lie in ``schemas`` beside the folder of configs; ``.vscode/settings.json`` names them for VS Code's YAML extension.
 """
 
-import argparse
 import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lightning_sweeps.console import say
 from lightning_sweeps.folders import write_atomically
 from lightning_sweeps.groups import CONF
+from lightning_sweeps.parser import Parser
 
 MADE_WITH = "made with"
 _SHAPING = ("lightning", "torch", "torchmetrics", "torchvision", "pydantic", "docstring-parser")
@@ -19,7 +20,7 @@ _SHAPING = ("lightning", "torch", "torchmetrics", "torchvision", "pydantic", "do
 
 def main() -> None:
     """Read the command line and do it; with ``--check`` leaves with exit code 1 where a file is not fresh."""
-    parser = argparse.ArgumentParser("python -m lightning_sweeps.schemas", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.schemas", description=__doc__)
     parser.add_argument("--conf", type=Path, default=CONF, help="a folder of configs of your own")
     parser.add_argument("--check", action="store_true", help="write nothing; say which files are not fresh")
     arguments = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> None:
     for file, text in written.items():
         file.parent.mkdir(exist_ok=True)
         write_atomically(file, text)
-        sys.stdout.write(f"{file}\n")
+        say(f"{file}\n")
 
 
 def texts(conf: Path) -> dict[Path, str]:

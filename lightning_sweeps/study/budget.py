@@ -36,10 +36,6 @@ class Budget:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ConfigError(f"hydra.sweeper.{name}={value}: it is a whole number, at least {low}")
-        for name in ("timeout", "trial_timeout", "stop_timeout"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"hydra.sweeper.{name}={value}: it is a number of seconds, more than 0")
         if self.target is not None and math.isnan(self.target):
             raise ConfigError(f"hydra.sweeper.target={self.target}: it is the value at which the search may end")
         if not 0 <= self.max_failure_rate <= 1:

@@ -22,6 +22,7 @@ from yaml import YAMLError
 from lightning_sweeps.errors import ConfigError, unreadable
 from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.space import Space
+from lightning_sweeps.trust import is_refused
 
 KEPT_BASES = 32
 
@@ -54,6 +55,9 @@ class Composer:
                 self.extend = instantiate(node, _execution_whitelist_=hydra_context.execution_whitelist)
             except InstantiationException as error:
                 reason = str(error.__cause__ or error).strip().splitlines()[0]
+                if is_refused(error):
+                    how = "@hydra.main(..., execution_whitelist=[...])" if accept is None else "main(trust=[...])"
+                    reason = f"it is not trusted, so a config may not call it.\nName its module in Python: {how}"
                 raise ConfigError(f"hydra.sweeper.custom_search_space={extend}: {reason}") from error
         self._base = functools.lru_cache(KEPT_BASES)(self._load)
 
@@ -91,6 +95,14 @@ class Composer:
             raise ConfigError(f"hydra.sweep.subdir: {str(error).splitlines()[0]}") from error
         finally:
             state.cfg = before
+
+    def numbered(self, overrides: Sequence[str]) -> DictConfig:
+        """The config of a trial with these overrides, and with the first number."""
+        config = self.config(overrides)
+        subdir = self._number(config, 0)
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.runtime.output_dir = str(Path(self.master.hydra.sweep.dir, subdir))
+        return config
 
     def check(self) -> None:
         """Compose each option of the searched groups once: what cannot be composed is known before the first trial.

@@ -4,16 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra_plugins.hydra_optuna_sweeper.config import SamplerConfig
 from omegaconf import MISSING
 
-
-@dataclass
-class AutoSampler(SamplerConfig):
-    """Every combination once, in order, where the space is finite and the budget covers it; else TPE."""
-
-    _target_: str = "lightning_sweeps.study.samplers.Auto"
-    seed: int | None = None
+# Every combination once, in order, where the space is finite and the budget covers it; else TPE. It is no dataclass,
+# so that a file of the stock sweeper, whose own default is TPE, may name that and its arguments here.
+AUTO_SAMPLER = {"_target_": "lightning_sweeps.study.samplers.Auto", "seed": None}
 
 
 @dataclass
@@ -104,7 +99,7 @@ class StudySweeper:
     _target_: str = "lightning_sweeps.sweeper.StudySweeper"
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "auto"}, {"pruner": "none"}])
 
-    sampler: SamplerConfig = MISSING
+    sampler: Any = MISSING
     direction: Any = None  # minimize, maximize, or a list of them; null: what the config's objective.mode says
     storage: Any | None = None  # an Optuna storage URL; null: a journal file in the sweep's folder
     study_name: str | None = None
@@ -114,6 +109,7 @@ class StudySweeper:
     trials_per_device: int = 1  # slots that share a GPU, each with its part of the memory
     max_failure_rate: float = 0.5
     params: dict[str, Any] | None = None
+    search_space: Any = None  # the name of params in the stock sweeper's first versions
     custom_search_space: str | None = None
 
     pruner: Pruner = MISSING
@@ -124,14 +120,14 @@ class StudySweeper:
     join: bool = False  # add a supervisor to the search that runs in hydra.sweep.dir
     preload: bool = True  # what the main function refers to is imported once for all trials, not by each
     start_method: str = "${oc.env:LIGHTNING_SWEEPS_START_METHOD,auto}"  # of trials: auto, fork, forkserver or spawn
-    start_timeout: float | None = None  # seconds within which a trial must have begun; null: a fair time
+    start_timeout: Any = None  # seconds within which a trial must have begun; null: a fair time
     isolation: str = "process"  # or none: trials run in this process, for a debugger
-    timeout: float | None = None  # seconds of this start
-    trial_timeout: float | None = None  # seconds of a trial
-    stop_timeout: float = 120.0  # seconds for a stopped trial that is writing, as a large checkpoint; others have ten
+    timeout: Any = None  # of this start: seconds, or 1h30m
+    trial_timeout: Any = None  # of a trial
+    stop_timeout: Any = 120.0  # seconds for a stopped trial that is writing, as a large checkpoint; others have ten
     target: float | None = None  # stop when the best value is this good
     patience: int | None = None  # stop after so many finished trials without a better one
-    grace_period: float = 60.0  # seconds without a sign of life after which a supervisor elsewhere counts as gone
+    grace_period: Any = 60.0  # seconds without a sign of life after which a supervisor elsewhere counts as gone
     max_retries: int = 0  # for trials that died of the outside: a signal, a lost process
 
 
@@ -139,6 +135,6 @@ def register() -> None:
     """Put the configs where Hydra finds them."""
     store = ConfigStore.instance()  # in a launcher's job it has them already, with the rest of Hydra's state
     store.store(group="hydra/sweeper", name="study", node=StudySweeper, provider="lightning_sweeps", replace=True)
-    store.store(group="hydra/sweeper/sampler", name="auto", node=AutoSampler, provider="lightning_sweeps", replace=True)
-    for name, node in PRUNERS.items():
-        store.store(group="hydra/sweeper/pruner", name=name, node=node, provider="lightning_sweeps", replace=True)
+    parts = {("sampler", "auto"): AUTO_SAMPLER, **{("pruner", name): node for name, node in PRUNERS.items()}}
+    for (part, name), node in parts.items():
+        store.store(group=f"hydra/sweeper/{part}", name=name, node=node, provider="lightning_sweeps", replace=True)

@@ -25,6 +25,7 @@ from lightning_sweeps.study.lock import hold_trials_lock
 from lightning_sweeps.study.outcome import Outcome, judge
 from lightning_sweeps.study.program import Program
 from lightning_sweeps.study.ranks import forget_ranks, join_as_rank, start_ranks_by
+from lightning_sweeps.study.rehearsal import Rehearsal
 from lightning_sweeps.study.signals import TIME_IS_UP
 from lightning_sweeps.study.slots import Slot
 from lightning_sweeps.study.threads import limit_threads
@@ -143,8 +144,11 @@ def run_one(connection: Connection, program: Program) -> None:
     multiprocessing.set_start_method(program.start_method, force=True)
     connection.send(READY)
     try:
-        given: Assignment | Preparation = connection.recv()
+        given: Assignment | Preparation | Rehearsal = connection.recv()
     except (EOFError, KeyboardInterrupt):
+        return
+    if isinstance(given, Rehearsal):
+        given(connection, program)
         return
     if isinstance(given, Preparation):
         given(connection)

@@ -25,6 +25,7 @@ from lightning_sweeps.study.trial_process import TrialProcess
 from lightning_sweeps.study.uncomposed import Uncomposed
 
 log = logging.getLogger(__name__)
+SERVER_DIED = "the server that trials are started from was killed, perhaps for want of memory"
 UNKNOWN_EXIT = 255  # nobody is left who can say
 SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only where the system itself is stuck
 DEATHS_OF_SERVERS = 5  # then something on this machine kills them
@@ -38,28 +39,29 @@ class Processes:
 
     Args:
         server: opened by ``servers``, which have the next one where it fails.
-        lock: the supervisor's lock file.
         start_timeout: seconds; within them a server is ready, and a trial calls its task function. None: a fair time.
+
+    Attributes:
+        lock: the supervisor's lock file.
         errand: for a process of its own, when the end is near.
     """
+
+    lock: Path
+    errand: Errand | None = None
 
     def __init__(
         self,
         servers: Servers,
         server: Server,
-        lock: Path,
         objectives: int,
         slots: Slots,
         start_timeout: float | None,
-        errand: Errand | None,
     ) -> None:
         self.servers = servers
         self.server = server
-        self.lock = lock
         self.objectives = objectives
         self.slots = slots
         self.start_timeout = round(fair_time(slots)) if start_timeout is None else start_timeout
-        self.errand = errand
         self._numbers = itertools.count()
         self._processes: dict[int, TrialProcess] = {}
         self._next: tuple[TrialProcess, Connection] | None = None
@@ -82,7 +84,7 @@ class Processes:
         """The end is near: a process gets ready for the errand, unless it would import the whole program for that."""
         if self.errand is None or self.errand.begun or not self.server.ready or self.servers.imports_each_time:
             return
-        process, connection = self._take_next()
+        process, connection = self.take()
         self.errand.begin(connection, lambda: process.signal(signal.SIGKILL))
 
     def start(self, job: Job, slot: int, others: int) -> Running:
@@ -100,7 +102,7 @@ class Processes:
         """Give the work of a process that has not begun to another one."""
         rank.process.signal(signal.SIGKILL)
         rank.connection.close()
-        rank.process, rank.connection = self._take_next()
+        rank.process, rank.connection = self.take()
         rank.ready = False
 
     def give(self, rank: Rank) -> None:
@@ -113,9 +115,10 @@ class Processes:
         assignment = Assignment(
             running.packed, running.job.folder, running.place, environment, self.lock, self.objectives
         )
-        running.ranks.append(Rank(*self._take_next(), assignment))
+        running.ranks.append(Rank(*self.take(), assignment))
 
-    def _take_next(self) -> tuple[TrialProcess, Connection]:
+    def take(self) -> tuple[TrialProcess, Connection]:
+        """The process that was made, or is being made now, and what it listens to."""
         if self._next is not None and self._next[0].ended:
             self._drop_next()
         self.prepare()
@@ -165,7 +168,7 @@ class Processes:
         if message is None:
             server.gone = server.died = True
             self._deaths += 1
-            return "the server that trials are started from has ended"
+            return SERVER_DIED
         kind, number, value, descriptors = message
         if kind is Told.READY:
             server.ready = True
@@ -179,7 +182,8 @@ class Processes:
             reason = hear_text(server.control, value)
             server.gone = True
             if kind is Told.WRONG:
-                raise ConfigError(reason)
+                died = f"{SERVER_DIED}, and no other can be started: " if self._deaths else ""
+                raise ConfigError(f"{died}{reason}")
             return reason
         return None
 

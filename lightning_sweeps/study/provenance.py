@@ -55,7 +55,11 @@ def record_start(study: optuna.Study, folder: Path, settings: dict[str, Any]) ->
 def read_starts(folder: Path) -> list[dict[str, Any]]:
     """The starts of the search in the folder, oldest first."""
     file = folder / PROVENANCE
-    starts: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    try:
+        starts: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    except ValueError as error:
+        more = "Take it away, and type the search's command again"
+        raise ConfigError(f"{file} cannot be read: {error}.\n{more}") from error
     return starts
 
 

@@ -15,26 +15,43 @@ from lightning_sweeps.study.space import Space
 
 
 class Exhaustive(BaseSampler):
-    """Trial number k is the k-th combination: no state, nothing twice, whoever asks."""
+    """Trial number k is the k-th combination: no state, nothing twice, whoever asks.
 
-    def __init__(self, combinations: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]) -> None:
+    Args:
+        asked: so many trials were asked for; 0 where nobody said.
+    """
+
+    def __init__(
+        self, combinations: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution], asked: int = 0
+    ) -> None:
         self.combinations = combinations
         self.space = dict(space)
+        self.asked = asked
         self._first = 0  # the number of the trial that gets the first combination
 
     def go_on_after(self, trials: Sequence[FrozenTrial]) -> int:
-        """Leave out what another sampler has drawn, as in a smaller budget.
+        """Leave out what another sampler has drawn, as in a smaller budget; if more is asked for, repeat what failed.
 
         Returns:
             How many trials the study has when every combination has had its own.
         """
         if all(trial.params in ({}, self._of(trial)) for trial in trials):
-            return len(self.combinations)
-        drawn = [trial.params for trial in trials]
-        left = [one for one in self.combinations if one not in drawn]
-        if left:
-            self.combinations, self._first = left, len(trials)
-        return len(trials) + len(left)
+            first, left = 0, list(self.combinations)
+        else:
+            drawn = [trial.params for trial in trials]
+            first, left = len(trials), [one for one in self.combinations if one not in drawn]
+        again = self._failed(trials)[: max(0, self.asked - first - len(left))]
+        if left or again:
+            self.combinations, self._first = [*left, *again], first
+        return first + len(left) + len(again)
+
+    def _failed(self, trials: Sequence[FrozenTrial]) -> list[Mapping[str, Any]]:
+        """Those of which no trial has another end, nor is on its way."""
+        ends: dict[int, set[TrialState]] = {}
+        for trial in trials:
+            if trial.params in self.combinations:
+                ends.setdefault(self.combinations.index(trial.params), set()).add(trial.state)
+        return [self.combinations[index] for index, states in ends.items() if states == {TrialState.FAIL}]
 
     def _of(self, trial: FrozenTrial) -> Mapping[str, Any]:
         return self.combinations[(trial.number - self._first) % len(self.combinations)]
@@ -139,8 +156,10 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
         if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
             count = len(combinations)
             why = "the only combination" if count == 1 else f"all {count} combinations"
-            more = f" (n_trials={n_trials} asks for more than there are)" if n_trials and n_trials > count else ""
-            return Exhaustive(combinations, space.distributions), count, f"{why}{more}"
+            more = ""
+            if n_trials and n_trials > count:
+                more = f" (n_trials={n_trials} asks for more than there are; it runs again what has failed before)"
+            return Exhaustive(combinations, space.distributions, n_trials or 0), count, f"{why}{more}"
         configured = TPESampler(seed=seed)
     sampler = configured if seed is None else Numbered(configured, seed)
     return sampler, 20 if n_trials is None else n_trials, type(configured).__name__

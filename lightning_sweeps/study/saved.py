@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.passwords import masked_url
+from lightning_sweeps.study.search_folder import SAVED, read_saved_config
 from lightning_sweeps.study.storage import JOURNAL, open_url, read_journal
 
 SHOWN_NAMES = 10
@@ -85,10 +86,10 @@ def _config(folder: Path, where: str) -> Any:
     if not folder.is_dir():
         hint = f"; a file of SQLite's is named sqlite:///{where}" if folder.is_file() else ""
         raise ConfigError(f"{where}: no such folder{hint}")
-    file = folder / "multirun.yaml"
+    file = folder / SAVED
     if not file.is_file() and not (folder / JOURNAL).is_file():
         raise ConfigError(f"{where}: no search lies here (it has no multirun.yaml).{_below(folder)}")
-    return OmegaConf.load(file) if file.is_file() else None
+    return read_saved_config(file) if file.is_file() else None
 
 
 def _below(folder: Path) -> str:

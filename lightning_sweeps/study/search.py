@@ -7,19 +7,15 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 from hydra.core.utils import configure_log, setup_globals
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -38,19 +34,22 @@ from lightning_sweeps.study.job import Job
 from lightning_sweeps.study.lock import FolderLock
 from lightning_sweeps.study.outcome import Outcome
 from lightning_sweeps.study.owners import STORAGE_TROUBLE, Owner
+from lightning_sweeps.study.parts import build_pruner, build_sampler
 from lightning_sweeps.study.process import ReportingTrial, leave_if_forked, run_trial
 from lightning_sweeps.study.processes import Processes
 from lightning_sweeps.study.provenance import record_start
 from lightning_sweeps.study.ranks import Launch, start_ranks_by
+from lightning_sweeps.study.rehearsing import Rehearsing
 from lightning_sweeps.study.results import Results, best_trial
-from lightning_sweeps.study.samplers import Auto, Exhaustive, as_optuna_has_it, choose
+from lightning_sweeps.study.samplers import Exhaustive
 from lightning_sweeps.study.search_folder import choose_folder, save_config
 from lightning_sweeps.study.servers import Server, Servers
 from lightning_sweeps.study.slots import Slots
 from lightning_sweeps.study.space import Space, parse_space
 from lightning_sweeps.study.storage import JOURNAL, be_patient, file_of, open_journal, open_study, open_url
-from lightning_sweeps.study.summary import summarize
+from lightning_sweeps.study.summary import summarize, why_failed
 from lightning_sweeps.study.supervisor import Supervisor
+from lightning_sweeps.study.tries import Tries
 from lightning_sweeps.study.view import open_view
 from lightning_sweeps.study.workers import Worker, check_launcher, launch, storage_url
 
@@ -83,20 +82,23 @@ def search(
         SweepsError: something that a person can act on, before the first trial.
         SystemExit: 1 where too many trials failed or none was complete, 130 after Ctrl-C.
     """
-    gc.enable()  # ``main`` turned it off for the imports
-    setup_globals()
-    _log_as_hydra(config, hydra_context)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    _settle(config, hydra_context)
     url = storage_url(options["storage"])
     hide_passwords(config)
-    plan = _plan(options, hydra_context, config, arguments, getattr(task_function, "check", None))
+    plan = _plan(options, hydra_context, config, arguments, task_function)
     join, workers = bool(options["join"]), options["workers"]
     gpus = check_launcher(config, int(workers)) if workers is not None else ()
     name = options["study_name"] or str(config.hydra.job.name)
 
     storage = open_url(url) if url is not None else None
-    folder = choose_folder(config, join=join)
     with ExitStack() as stack:
+        processes = None
+        if servers is not None:
+            processes = Processes(*servers, len(plan.directions), slots, plan.start_timeout)
+            stack.callback(processes.close)
+            if not join:  # whoever began the search has done so
+                _rehearse(plan, processes, task_function)
+        folder = choose_folder(config, join=join)
         lock = FolderLock(folder, join=join)
         stack.callback(lock.release)
         study, changed = _open_study(plan, storage, folder, name, config, options)
@@ -104,25 +106,17 @@ def search(
         if not join:
             save_config(config, folder)
             at_once = {"n_jobs": slots.count} if workers is None else {"workers": int(workers)}
-            said = {"changed": changed, "trials": len(study.get_trials(deepcopy=False))} if changed else {}
-            settings = {"cwd": config.hydra.runtime.cwd, "sampler": plan.why, "n_trials": plan.budget.n_trials}
-            record_start(study, folder, {**settings, **at_once, **said})
+            _record_start(plan, study, folder, config, changed, at_once)
         errand = Errand(report) if report is not None else None
         if errand is not None:
             stack.callback(errand.close)
         results = Results(study, folder, list(plan.space.distributions))
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
         if workers is not None:
-            log.info(
-                "search in %s: %s\n%s, %s trials",
-                from_here(folder),
-                described(plan.directions, config),
-                plan.why,
-                plan.budget.n_trials,
-            )
+            _announce(plan, folder, config)
             worker = Worker(supervise, options, hydra_context, task_function, config, arguments, gpus)
             fixed = plan.space.fixed
-            be_patient(study._storage, float(options["grace_period"]))  # noqa: SLF001 (it is asked again hours later)
+            be_patient(study._storage, options["grace_period"])  # noqa: SLF001 (it is asked again hours later)
             ended: Supervisor | _Ended = _wait_for_workers(
                 lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget
             )
@@ -132,9 +126,11 @@ def search(
                 results.update(trials)
                 checkpoints.tidy()
 
-            owner = Owner(study, folder, float(options["grace_period"]), slots.count)
+            owner = Owner(study, folder, options["grace_period"], slots.count)
             stack.callback(owner.close)
-            ended = _supervise(plan, owner, folder, hydra_context, task_function, config, slots, servers, after, errand)
+            ended = _supervise(
+                plan, owner, folder, hydra_context, task_function, config, slots, processes, after, errand
+            )
         results.finish()
         checkpoints.tidy()
         if join and not (lock.is_last() and ended.stopped_by is None):
@@ -162,6 +158,14 @@ def _open_study(
     study = plan.open(storage or open_journal(folder, alone=alone), name)
     allowed = bool(options["allow_changes"])
     return study, require_same(study, config, plan.space.fixed, allow_changes=allowed, join=not alone)
+
+
+def _record_start(
+    plan: "_Plan", study: optuna.Study, folder: Path, config: DictConfig, changed: list[str], at_once: dict[str, int]
+) -> None:
+    said = {"changed": changed, "trials": len(study.get_trials(deepcopy=False))} if changed else {}
+    settings = {"cwd": config.hydra.runtime.cwd, "sampler": plan.why, "n_trials": plan.budget.n_trials}
+    record_start(study, folder, {**settings, **at_once, **said})
 
 
 def _write_report(errand: Errand, where: tuple[str, str | None, str]) -> None:
@@ -201,26 +205,23 @@ def _plan(
     hydra_context: Any,
     config: DictConfig,
     arguments: Sequence[str],
-    accept: Callable[[DictConfig], None] | None,
+    task_function: Any,
 ) -> _Plan:
     space = parse_space(options["params"], arguments, hydra_context.config_loader)
     chosen = directions(options["direction"], config)
-    pruner = _build("pruner", options["pruner"], "optuna.pruners.*")
+    pruner = build_pruner(options["pruner"])
     _require_objective(config, chosen, pruner)
-    sampler, n_trials, why = _sampler(options, space, typed(config.hydra))
+    if len(chosen) > (returned := getattr(task_function, "objectives", len(chosen))):
+        raise ConfigError(
+            f"hydra.sweeper.direction={','.join(chosen)}: a run here returns {returned} value, so name one direction"
+        )
+    sampler, n_trials, why = build_sampler(options, space, typed(config.hydra))
     kept_count(options["keep_checkpoints"], len(chosen))
     budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
-    _seconds("grace_period", options)
+    accept = getattr(task_function, "check", None)
     compose = Composer(space, hydra_context, config, options["custom_search_space"], accept)
     compose.check()
-    return _Plan(space, chosen, pruner, sampler, why, budget, compose, _seconds("start_timeout", options))
-
-
-def _seconds(name: str, options: Mapping[str, Any]) -> float | None:
-    value = options[name]
-    if value is not None and not float(value) > 0:
-        raise ConfigError(f"hydra.sweeper.{name}={value}: it is a number of seconds, more than 0")
-    return value if value is None else float(value)
+    return _Plan(space, chosen, pruner, sampler, why, budget, compose, options["start_timeout"])
 
 
 @dataclass
@@ -267,25 +268,17 @@ def _supervise(
     task_function: Any,
     config: DictConfig,
     slots: Slots,
-    servers: tuple[Servers, Server] | None,
+    processes: Processes | None,
     after: Callable[[Sequence[FrozenTrial]], None],
     errand: Errand | None,
 ) -> Supervisor:
     """Run trials until a budget is used."""
     owner.put_back((), SECONDS_TO_END)
-    log.info(
-        "search in %s: %s\n%s, %s trials, %s at a time%s",
-        from_here(folder),
-        described(plan.directions, config),
-        plan.why,
-        plan.budget.n_trials,
-        slots.count,
-        slots.described(),
-    )
-    study, objectives, processes = owner.study, len(plan.directions), None
-    if servers is not None:
-        long = errand if plan.budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
-        processes = Processes(*servers, owner.lock.file, objectives, slots, plan.start_timeout, long)
+    _announce(plan, folder, config, f", {slots.count} at a time{slots.described()}")
+    study, objectives = owner.study, len(plan.directions)
+    if processes is not None:
+        processes.lock = owner.lock.file
+        processes.errand = errand if plan.budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
     with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
         supervisor = Supervisor(
             study,
@@ -300,10 +293,20 @@ def _supervise(
         )
         try:
             supervisor.run()
-        except STORAGE_TROUBLE as error:
+        except (*STORAGE_TROUBLE, ConfigError) as error:
+            if isinstance(error, ConfigError) and not any(trial.state.is_finished() for trial in study.trials):
+                raise  # nothing to go on with
             again = command_to_go_on(config, folder)
             raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
     return supervisor
+
+
+def _rehearse(plan: _Plan, processes: Processes, task_function: Any) -> None:
+    """Know before the first trial what cannot be built, of programs that can say so."""
+    if not hasattr(task_function, "rehearse") or plan.compose.extend is not None:
+        return
+    with closing(Rehearsing(processes)) as asked:
+        Tries(plan.space, plan.compose, asked).require_buildable()
 
 
 def _leave(supervisor: Supervisor | _Ended, config: DictConfig, folder: Path) -> float | None:
@@ -312,9 +315,30 @@ def _leave(supervisor: Supervisor | _Ended, config: DictConfig, folder: Path) ->
     if supervisor.stopped_by is not None:
         sys.exit(130)
     if supervisor.failed:
-        sys.exit(1)
+        sys.exit(f"error: {why_failed(supervisor.study, supervisor.ending)}")
+    tally = supervisor.tally
+    if isinstance(supervisor.study.sampler, Exhaustive) and (failed := tally.count(TrialState.FAIL)):
+        more = {"hydra.sweeper.n_trials": len(tally.states) + failed}
+        log.info("to run what failed again:\n%s", command_to_go_on(config, folder, **more))
+    elif tally.at_start == len(tally.states) and isinstance(supervisor.study.sampler, Exhaustive):
+        log.info("nothing was left to do: each combination has been run")
+    elif tally.at_start == len(tally.states):
+        more = {"hydra.sweeper.n_trials": 2 * len(tally.states)}
+        log.info("nothing was left to do; for more trials:\n%s", command_to_go_on(config, folder, **more))
     best = best_trial(supervisor.study)
     return best.value if best is not None else None
+
+
+def _announce(plan: _Plan, folder: Path, config: DictConfig, more: str = "") -> None:
+    what = described(plan.directions, config)
+    log.info("search in %s: %s\n%s, %s trials%s", from_here(folder), what, plan.why, plan.budget.n_trials, more)
+
+
+def _settle(config: DictConfig, hydra_context: Any) -> None:
+    gc.enable()  # ``main`` turned it off for the imports
+    setup_globals()
+    _log_as_hydra(config, hydra_context)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def _log_as_hydra(config: DictConfig, hydra_context: Any) -> None:
@@ -328,27 +352,6 @@ def _require_objective(config: DictConfig, directions: Sequence[str], pruner: op
     objective = OmegaConf.select(config, "objective")
     if OmegaConf.is_dict(objective) and "metric" in objective and objective.metric is None:
         raise ConfigError("objective.metric=null: a search needs a number to compare; name a logged metric")
-
-
-def _build(name: str, node: Any, *trusted: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for new; the person has chosen it
-            return instantiate(node, _execution_whitelist_=(*trusted, "lightning_sweeps.study.samplers.*"))
-    except (TypeError, ValueError, ImportError, InstantiationException) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ConfigError(f"hydra/sweeper/{name}: {reason}") from error
-
-
-def _sampler(
-    options: Mapping[str, Any], space: Space, lines: Sequence[str]
-) -> tuple[optuna.samplers.BaseSampler, int, str]:
-    node = as_optuna_has_it(options["sampler"], lines)
-    configured = _build("sampler", node, "optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
-    seed = node.get("seed") if hasattr(node, "get") else None
-    if options["custom_search_space"] and isinstance(configured, Auto):
-        configured = optuna.samplers.TPESampler(seed=seed)
-    return choose(configured, seed, space, options["n_trials"])
 
 
 def _refuse_ranks(_: Launch) -> None:

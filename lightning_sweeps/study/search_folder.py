@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lightning_sweeps.again import typed
-from lightning_sweeps.errors import FolderError
-from lightning_sweeps.folders import claim
+from lightning_sweeps.errors import ConfigError, FolderError, unreadable
+from lightning_sweeps.folders import claim, write_atomically
 from lightning_sweeps.overrides import key_of
 from lightning_sweeps.study.lock import SUPERVISOR
 from lightning_sweeps.study.storage import JOURNAL
 
-OF_A_SEARCH = {JOURNAL, "trials.csv", "best.yaml", "multirun.yaml", "provenance.json", "report.html"}
+SAVED = "multirun.yaml"
+TYPE_AGAIN = "Type the search's command again with hydra.sweep.dir naming its folder; that writes the file anew"
+OF_A_SEARCH = {JOURNAL, "trials.csv", "best.yaml", SAVED, "provenance.json", "report.html"}
 OF_A_SEARCH |= {"optimization_results.yaml", "git.diff"}
 SHOWN_NAMES = 3
 
@@ -45,7 +49,23 @@ def save_config(config: DictConfig, folder: Path) -> None:
         for name in ("hydra", "task"):
             lines: Any = OmegaConf.to_container(config.hydra.overrides[name], resolve=False)
             kept.hydra.overrides[name] = [line for line in lines if key_of(line) != "hydra.sweeper.allow_changes"]
-    OmegaConf.save(kept, folder / "multirun.yaml")
+    write_atomically(folder / SAVED, OmegaConf.to_yaml(kept))
+
+
+def read_saved_config(file: Path) -> Any:
+    """What ``save_config`` has kept.
+
+    Raises:
+        ConfigError: the file is empty, cut off or no YAML.
+    """
+    try:
+        saved = OmegaConf.load(file)
+        whole = OmegaConf.select(saved, "hydra.overrides.task") is not None
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{file} cannot be read: {unreadable(error)}.\n{TYPE_AGAIN}") from error
+    if not whole:
+        raise ConfigError(f"{file} is empty, or not all of it is there.\n{TYPE_AGAIN}")
+    return saved
 
 
 def _require_room(folder: Path) -> None:

@@ -4,8 +4,9 @@ import dataclasses
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -151,6 +152,8 @@ def _add(space: Space, name: str, override: Override) -> None:
         raise ValueError("what is deleted cannot be searched; leave the values out")
     if name in space.distributions:
         raise ValueError("the same is searched twice")
+    if not override.is_choice_sweep() and (tag := _nearly_log(getattr(override._value, "tags", ()))):  # noqa: SLF001
+        raise ValueError(f"tag({tag},...) draws on no logarithmic scale; that tag is log")
     ordered = _in_order(override)
     distribution = None if override.is_choice_sweep() else create_optuna_distribution_from_override(ordered)
     if isinstance(distribution, IntDistribution) and _largest(distribution) >= LARGEST_INTEGER:
@@ -172,6 +175,11 @@ def _add(space: Space, name: str, override: Override) -> None:
     space.texts[name] = dict(zip(values, choices.values(), strict=True))
     space.distributions[name] = CategoricalDistribution(values)
     space.values[name] = _shuffled(override, list(values))
+
+
+def _nearly_log(tags: Iterable[str]) -> str | None:
+    """A tag that was meant to be ``log``; Hydra lets a person use any."""
+    return next((tag for tag in tags if tag != "log" and get_close_matches("log", [tag.lower()], cutoff=0.6)), None)
 
 
 def _in_order(override: Override) -> Override:

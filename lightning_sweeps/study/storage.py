@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import json_to_distribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution, json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
@@ -86,6 +86,9 @@ def open_journal(folder: Path, *, alone: bool = True) -> BaseStorage:
     file = folder / JOURNAL
     if alone and file.is_file():
         _drop_torn_line(file)
+        lines = file.read_bytes().splitlines()
+        if lines and not _is_entry(lines[-1]):  # which Optuna would notice when it writes the next
+            raise _damaged(file, f"line {len(lines)} of it cannot be read")
     return _open(JournalFile(str(file), lock_obj=FileLock(file)), file)
 
 
@@ -97,19 +100,23 @@ def read_journal(folder: Path) -> BaseStorage:
 def _open(backend: JournalFileBackend, file: Path) -> BaseStorage:
     try:
         return JournalStorage(backend)
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError, AssertionError, TypeError, AttributeError) as error:
         lines = enumerate(file.read_bytes().splitlines(), start=1)
-        bad = next((number for number, line in lines if not _is_json(line)), None)
-        where = f"line {bad} of it cannot be read" if bad else f"it cannot be read ({error!r})"
-        raise FolderError(
-            f"{file} is damaged: {where}.\nMake a copy of it, and take that line out; the rest of the study is good"
-        ) from error
+        bad = next((number for number, line in lines if not _is_entry(line)), None)
+        raise _damaged(file, f"line {bad} of it cannot be read" if bad else f"it cannot be read ({error!r})") from error
 
 
-def _is_json(line: bytes) -> bool:
+def _damaged(file: Path, where: str) -> FolderError:
+    return FolderError(
+        f"{file} is damaged: {where}.\nMake a copy of it, and take that line out; the rest of the study is good"
+    )
+
+
+def _is_entry(line: bytes) -> bool:
+    """Whether it is a line of a journal."""
     try:
-        json.loads(line)
-    except ValueError:
+        JournalOperation(json.loads(line)["op_code"])
+    except (ValueError, LookupError, TypeError):
         return False
     return True
 
@@ -261,10 +268,23 @@ def open_study(
         study.set_user_attr("space", described)
     elif known != described:
         names = [key for key in {**known, **described} if known.get(key) != described.get(key)]
-        shown = "; ".join(f"{key}: {_readable(known.get(key))} -> {_readable(described.get(key))}" for key in names)
-        raise ConfigError(f"the study '{name}' has another search space; a study keeps its space.\nChanged: {shown}")
+        shown = "; ".join(f"{key} was {_typed(known.get(key))}, now {_typed(described.get(key))}" for key in names)
+        raise ConfigError(
+            f"the study '{name}' has another search space; a study keeps its space.\nChanged: {shown}. "
+            "Search in another folder, or in a study of another name"
+        )
     return study
 
 
-def _readable(distribution: str | None) -> str:
-    return "not there" if distribution is None else str(json_to_distribution(distribution))
+def _typed(noted: str | None) -> str:
+    """A distribution as a person types it."""
+    if noted is None:
+        return "not there"
+    distribution = json_to_distribution(noted)
+    if isinstance(distribution, CategoricalDistribution):
+        return f"choice({','.join(map(str, distribution.choices))})"
+    assert isinstance(distribution, IntDistribution | FloatDistribution)  # noqa: S101 (for the type checker)
+    step = f",step={distribution.step}" if distribution.step not in (None, 1) else ""
+    text = f"interval({distribution.low},{distribution.high}{step})"
+    text = f"int({text})" if isinstance(distribution, IntDistribution) else text
+    return f"tag(log,{text})" if distribution.log else text

@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.command_line import from_here
+from lightning_sweeps.passwords import masked
 from lightning_sweeps.study.checkpoints import Checkpoints
 from lightning_sweeps.study.results import ranked
 from lightning_sweeps.study.storage import JOURNAL
@@ -31,6 +32,14 @@ def counted(trials: Sequence[FrozenTrial]) -> str:
     """How many trials are in which state, in words."""
     counts = Counter(STATES[trial.state] for trial in trials)
     return ", ".join(f"{counts[word]} {word}" for word in dict.fromkeys(STATES.values()) if counts[word])
+
+
+def why_failed(study: optuna.Study, ending: str) -> str:
+    """Why a search has failed, in one line, with the first failure's reason."""
+    trials = study.get_trials(deepcopy=False)
+    failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
+    because = f"; trial {failed.number}: {masked(str(failed.user_attrs.get('reason')))}" if failed is not None else ""
+    return f"the search ended by {ending}: {counted(trials) or 'no trial'}{because}"
 
 
 def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:

@@ -60,6 +60,46 @@ def test_a_space_in_the_config(sweep):
     assert found.best_params == study().best_params
 
 
+@pytest.mark.parametrize("named", ["", "  - override hydra/sweeper/sampler: tpe\n"], ids=["unnamed", "named"])
+def test_a_templates_search_file_with_the_other_name(sweep, named):
+    """As the Lightning-Hydra template has it: the stock sweeper's target is left, and its default sampler is meant."""
+    write("return cfg.x ** 2 + cfg.y ** 2")
+    config = Path("config.yaml")
+    config.write_text(
+        config.read_text()
+        .replace("  - override hydra/sweeper/sampler: tpe\n", named)
+        .replace(
+            "    sampler: {seed: 1}",
+            "    _target_: hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper\n"
+            "    sampler: {_target_: optuna.samplers.TPESampler, seed: 1234, n_startup_trials: 5}",
+        )
+    )
+    done = sweep("y=0")
+    assert done.returncode == 0, done.stderr
+    assert "TPESampler, 12 trials" in done.stdout
+    assert len(study().trials) == 12
+
+
+def test_the_stock_sweeper_is_still_there(sweep):
+    write("return cfg.x ** 2 + cfg.y ** 2")
+    config = Path("config.yaml")
+    config.write_text(config.read_text().replace("hydra/sweeper: study", "hydra/sweeper: optuna"))
+    done = sweep("y=0")
+    assert done.returncode == 0, done.stderr
+    assert "Best value" in done.stdout
+    assert not Path("s/study.journal").exists()
+
+
+def test_the_first_versions_name_of_a_space_is_told(sweep):
+    write("return cfg.x ** 2 + cfg.y ** 2")
+    config = Path("config.yaml")
+    config.write_text(config.read_text().replace("    params:", "    search_space:"))
+    done = sweep()
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: hydra.sweeper.search_space: ")
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_several_objectives(sweep):
     write("return cfg.x ** 2, (cfg.x - 1) ** 2", sampler="nsgaii", direction="[minimize,maximize]")
     done = sweep("y=0")

@@ -1,0 +1,14 @@
+"""The options of the commands beside a run, each mistake in one line."""
+
+import argparse
+import sys
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """``argparse``'s own, without its usage above each error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and leave with exit code 2, as ``argparse`` does."""
+        sys.stderr.write(f"error: {message}; see {self.prog} --help\n")
+        sys.exit(2)
