@@ -13,10 +13,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict, read_write
 
-from lightning_sweeps import trust
-from lightning_sweeps.app import register_resolvers
-from lightning_sweeps.groups import CONF
-from lightning_sweeps.train import run
+from lightning_sweeps.command.app import register_resolvers
+from lightning_sweeps.overrides.groups import CONF
+from lightning_sweeps.run.train import run
+from lightning_sweeps.safety import trust
 
 
 def main(count: int, overrides: list[str]) -> None:

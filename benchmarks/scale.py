@@ -27,12 +27,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from run import machine
 
-from lightning_sweeps.study.budget import Budget, Tally
-from lightning_sweeps.study.owners import Owner
-from lightning_sweeps.study.results import Results
-from lightning_sweeps.study.samplers import Numbered
-from lightning_sweeps.study.space import Space
-from lightning_sweeps.study.storage import JOURNAL, flush, open_journal, open_study, open_url, read_journal
+from lightning_sweeps.search.engine.budget import Budget, Tally
+from lightning_sweeps.search.record.table import Results
+from lightning_sweeps.search.space.samplers import Numbered
+from lightning_sweeps.search.space.space import Space
+from lightning_sweeps.search.store.owners import Owner
+from lightning_sweeps.search.store.storage import JOURNAL, flush, open_journal, open_study, open_url, read_journal
 
 HERE = Path(__file__).parent
 SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
@@ -189,7 +189,7 @@ def ask_at_once(url: str, folder: Path, sampler: optuna.samplers.BaseSampler, si
     """Median seconds, and seconds of this process's CPU, of a trial among so many that are asked for together."""
     from optuna.storages._rdb.storage import _create_scoped_session
 
-    from lightning_sweeps.study import rows
+    from lightning_sweeps.search.store import rows
 
     study = opened(url, folder, sampler)
     owner = Owner(study, folder, 60.0)

@@ -9,7 +9,7 @@ A person's own package starts from here::
 Importing this package imports neither torch nor lightning.
 """
 
-from lightning_sweeps import ctrl_c
+from lightning_sweeps.terminal import ctrl_c
 
 if ctrl_c.is_command():  # what is imported from here on takes a second or more
     ctrl_c.leave_at_ctrl_c()
@@ -39,7 +39,7 @@ def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
     # The imports make a million objects that live as long as the process. Looking through them again and again for
     # garbage is a fifth of the time to the first step; ``app`` turns the collector on again when they are done.
     gc.disable()
-    from lightning_sweeps.app import start
+    from lightning_sweeps.command.app import start
 
     try:
         start(conf, trust)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from lightning_sweeps.overrides import key_of, override_value, replaced
+from lightning_sweeps.overrides.text import key_of, override_value, replaced
 
 USAGE = """usage: python -m lightning_sweeps.resume FOLDER [overrides] [--trust]
 hydra.sweeper.n_trials=40 raises the budget; --trust takes a search of another user or machine, whose program is shown
@@ -34,9 +34,9 @@ def start_again(usage: str, *more: str) -> None:
     file = folder / "multirun.yaml"
     if not file.is_file():
         sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage.splitlines()[0]}")
-    from lightning_sweeps.again import typed
     from lightning_sweeps.errors import ConfigError
-    from lightning_sweeps.study.search_folder import read_saved_config
+    from lightning_sweeps.overrides.again import typed
+    from lightning_sweeps.search.store.search_folder import read_saved_config
 
     try:
         saved = read_saved_config(file).hydra
@@ -50,9 +50,9 @@ def start_again(usage: str, *more: str) -> None:
 
 def _become_the_program(folder: Path, overrides: list[str], changed: list[str], *, trusted: bool) -> NoReturn:
     """Start it in this process. A program that takes no overrides from its command line finds them noted."""
-    from lightning_sweeps.again import note_what_to_go_on_with
     from lightning_sweeps.errors import ConfigError
-    from lightning_sweeps.study.provenance import program_of
+    from lightning_sweeps.overrides.again import note_what_to_go_on_with
+    from lightning_sweeps.search.record.provenance import program_of
 
     try:
         program = program_of(folder, str(Path.cwd()), trusted)

@@ -17,8 +17,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
-from lightning_sweeps.app import register_resolvers
-from lightning_sweeps.groups import CONF
+from lightning_sweeps.command.app import register_resolvers
+from lightning_sweeps.overrides.groups import CONF
 
 register_resolvers([CONF])
 # The tests' networks are small: threads that wait for each other would take longer than the work.
@@ -54,7 +54,7 @@ def run_here(own_folder: Path) -> Callable[..., float | None]:
     """Compose and run in this process; everything lands in the test's folder, or in ``folder``."""
 
     def run(*overrides: str, folder: str = ".") -> float | None:
-        from lightning_sweeps.train import run as train
+        from lightning_sweeps.run.train import run as train
 
         target = own_folder / folder
         target.mkdir(exist_ok=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 import lightning_sweeps
-import lightning_sweeps.app
-import lightning_sweeps.study.search
-import lightning_sweeps.train
-import lightning_sweeps.warm
+import lightning_sweeps.command.app
+import lightning_sweeps.run.train
+import lightning_sweeps.run.warm
+import lightning_sweeps.search.search
 
 
 def answer(arguments: list[str], folder: Path) -> dict[str, object]:

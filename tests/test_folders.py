@@ -5,7 +5,7 @@ import multiprocessing
 import pytest
 
 from lightning_sweeps.errors import FolderError
-from lightning_sweeps.folders import claim, write_atomically
+from lightning_sweeps.files.folders import claim, write_atomically
 
 
 def test_the_second_gets_another(own_folder):

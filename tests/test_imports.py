@@ -10,75 +10,75 @@ import pytest
 import lightning_sweeps
 
 PACKAGE = Path(lightning_sweeps.__file__).parent
-# What each part may import of this package; a part not named here is a leaf.
-LAYERS = [
-    {"join"},
-    {"__main__", "rerun", "resume", "schemas"},
-    {"__init__"},
-    {"app"},
-    {"sweeper"},
+# The rooms of the house from the roof down: each may import what stands below it, and nothing beside it.
+ROOMS = [
+    {"__main__", "join"},
+    {"__init__", "resume", "rerun", "schemas"},
+    {"command"},
     {"report"},
-    {"study"},
-    {"warm"},
-    {"warm_fit"},
-    {"train"},
-    {"summary"},
-    {"hyperparameters"},
-    {
-        "models",
-        "optimization",
-        "datamodules",
-        "objective",
-        "checkpoints",
-        "predictions",
-        "ranks",
-        "results",
-        "explain",
-        "values",
-    },
-    {"callbacks", "again", "devices", "flags", "guarded", "signatures"},
-    {"groups", "trust", "folders", "no_profiler", "trial"},
-    {"command_line", "console", "ctrl_c", "environment", "errors", "parser", "passwords", "repository"},
-    {"stock_files", "user_key"},
-    {"metric_names", "overrides"},
+    {"search"},
+    {"search.record"},
+    {"search.execute"},
+    {"search.store"},
+    {"search.space", "search.engine"},
+    {"run"},
+    {"models", "datamodules", "callbacks"},
+    {"safety"},
+    {"files", "overrides"},
+    {"terminal", "trial", "environment", "errors"},
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+FLOOR = {name: floor for floor, names in enumerate(ROOMS) for name in names}
+# What a room does without, also where it would be at hand.
+WITHOUT = {
+    "search.engine": {"multiprocessing", "hydra", "omegaconf"},
+    "search.store": {"multiprocessing", "subprocess"},
+}
 
 
-def part(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room(parts: list[str]) -> str:
+    """Of a module, given as the parts of its name below the package's: ``search.space`` of ``search.space.compose``."""
+    name = ".".join(parts[:2])
+    return name if name in FLOOR else parts[0]
+
+
+def room_of(file: Path) -> str:
+    return room([*file.relative_to(PACKAGE).with_suffix("").parts])
 
 
 def imported(file: Path) -> set[str]:
-    """The parts of this package that a file imports, at its top or inside a function."""
+    """The rooms of this package that a file imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lightning_sweeps":
-            names = node.module.split(".")[1:2] or [alias.name for alias in node.names]
-            found |= {"__init__" if name == "main" else name for name in names}
+    for name in _all_imports(file):
+        package, *parts = name.split(".")
+        if package == "lightning_sweeps":
+            found.add(room(parts) if parts and parts[0] not in ("main", "current_trial", "Trial") else "__init__")
     return found
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_imports_go_down_only(file):
-    for other in imported(file) - {part(file)}:
-        assert LEVEL[part(file)] < LEVEL[other], f"{file.name} imports {other}"
+    here = room_of(file)
+    for other in imported(file) - {here}:
+        assert FLOOR[here] < FLOOR[other], f"{file.name}, of {here}, imports {other}"
+    used = {name.split(".")[0] for name in _all_imports(file)} & WITHOUT.get(here, set())
+    assert not used, f"{file.name}, of {here}, imports {used}"
 
 
 def test_a_run_knows_nothing_of_optuna():
     for file in PACKAGE.rglob("*.py"):
-        if part(file) in ("study", "rerun", "report", "schemas"):
+        if room_of(file).split(".")[0] in ("search", "rerun", "report", "schemas"):
             continue
         assert "optuna" not in {name.split(".")[0] for name in _all_imports(file)}, file
 
 
 def _all_imports(file: Path) -> set[str]:
+    """Every module, or name of one, that a file imports: ``import a.b``, ``from a.b import c``, ``from a import b``."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 

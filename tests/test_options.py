@@ -6,7 +6,7 @@ import shlex
 import pytest
 from conftest import composed
 
-from lightning_sweeps.groups import CONF, find_groups
+from lightning_sweeps.overrides.groups import CONF, find_groups
 
 GROUPS = find_groups([CONF])
 # Tested elsewhere: they need a GPU, a second process, a process of their own (torch's profiler leaves the one it was in
@@ -41,7 +41,7 @@ def test_first_line_is_a_command_that_composes(file, own_folder):
 
 
 def test_every_option_has_a_line_in_the_help():
-    from lightning_sweeps.groups import describe_option
+    from lightning_sweeps.overrides.groups import describe_option
 
     for options in GROUPS.values():
         for file in options.values():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from sqlalchemy import make_url
 
-from lightning_sweeps.overrides import quoted
-from lightning_sweeps.passwords import _known, hide_passwords, masked, masked_url, remember
+from lightning_sweeps.overrides.text import quoted
+from lightning_sweeps.safety.passwords import _known, hide_passwords, masked, masked_url, remember
 
 NAMES = st.text("abcXY019-_@.+", min_size=1, max_size=8)
 SECRETS = st.text("kqzKQZ57/ ?:#&=;'\"$%{}[]\\!+", min_size=1, max_size=20).map(lambda text: f"QQ{text}ZZ")

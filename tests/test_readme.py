@@ -68,7 +68,7 @@ def test_the_two_commands_are_what_ci_and_the_build_run():
 
 
 def test_every_option_in_the_readme_exists_and_the_other_way_round():
-    from lightning_sweeps.groups import CONF, find_groups
+    from lightning_sweeps.overrides.groups import CONF, find_groups
 
     for group, options in find_groups([CONF]).items():
         if group == "callbacks":

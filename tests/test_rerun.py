@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from searches import rows, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.groups import CONF
+from lightning_sweeps.overrides.groups import CONF
 from lightning_sweeps.rerun.composition import Primary, drift, experiment
 
 PRIMARY = Primary(CONF, "config")

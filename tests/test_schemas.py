@@ -8,7 +8,7 @@ import pytest
 import yaml
 from referencing import Registry
 
-from lightning_sweeps.groups import CONF
+from lightning_sweeps.overrides.groups import CONF
 from lightning_sweeps.schemas.__main__ import MADE_WITH, made_with
 
 FOLDER = CONF.parent / "schemas"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lightning_sweeps.errors import ConfigError, UntrustedTargetError
-from lightning_sweeps.trust import TRUST_VARIABLE, build
+from lightning_sweeps.safety.trust import TRUST_VARIABLE, build
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ from lightning_sweeps.trust import TRUST_VARIABLE, build
         "torch.utils.cpp_extension.load",
         "torchvision.models._api.get_model_weights.__globals__",
         "subprocess.run",
-        "lightning_sweeps.trust.trust",
-        "lightning_sweeps.folders.write_atomically",
+        "lightning_sweeps.safety.trust.trust",
+        "lightning_sweeps.files.folders.write_atomically",
         "hydra.utils.get_method",
     ],
 )
@@ -48,7 +48,7 @@ def test_nested_targets_are_refused():
 
 def test_the_environment_can_trust_when_the_program_starts_and_not_later():
     built = "build({'_target_': 'fractions.Fraction', '_args_': [1, 2]}, 'model')"
-    program = "import os; from lightning_sweeps.trust import build; os.environ['{0}'] = 'fractions'; print({1})"
+    program = "import os; from lightning_sweeps.safety.trust import build; os.environ['{0}'] = 'fractions'; print({1})"
     command = [sys.executable, "-c", program.format(TRUST_VARIABLE, built)]
     for trusted, said in (("fractions, decimal", "1/2"), ("decimal", "")):
         environment = {**os.environ, TRUST_VARIABLE: trusted}
@@ -81,7 +81,7 @@ def test_a_config_that_trusts_itself_runs_no_pickle(command, own_folder):
 
 
 def test_python_can_trust(monkeypatch):
-    from lightning_sweeps import trust
+    from lightning_sweeps.safety import trust
 
     monkeypatch.setattr(trust, "_trusted_by_python", [])
     trust.trust(["fractions"])

@@ -19,7 +19,7 @@ def test_it_is_the_wheel_that_is_tested():
 
 
 def test_every_config_travels():
-    from lightning_sweeps.groups import CONF
+    from lightning_sweeps.overrides.groups import CONF
 
     assert Path(lightning_sweeps.__file__).parent in CONF.parents
     names = {file.relative_to(CONF).as_posix() for file in CONF.rglob("*.yaml")}

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from lightning_sweeps.callbacks.fresh import FreshMetrics
 from lightning_sweeps.callbacks.quiet import QuietCallback
-from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.trial import current_trial
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lightning_sweeps.models.epoch_metrics import EpochMetrics
-from lightning_sweeps.trust import build
+from lightning_sweeps.safety.trust import build
 
 SHOWN = {("train", "loss"), ("val", "loss"), ("val", "accuracy")}
 

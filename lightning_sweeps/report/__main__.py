@@ -8,15 +8,15 @@ from pathlib import Path
 
 import optuna
 
-from lightning_sweeps.command_line import from_here
-from lightning_sweeps.console import say
-from lightning_sweeps.ctrl_c import interruptible
 from lightning_sweeps.errors import ConfigError, SweepsError
-from lightning_sweeps.folders import write_atomically
-from lightning_sweeps.parser import Parser
+from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.report.table import FORMATS, as_text
 from lightning_sweeps.report.write import write_comparison, write_report
-from lightning_sweeps.study.saved import Saved, open_saved
+from lightning_sweeps.search.record.saved import Saved, open_saved
+from lightning_sweeps.terminal.console import say
+from lightning_sweeps.terminal.ctrl_c import interruptible
+from lightning_sweeps.terminal.parser import Parser
 
 
 def main() -> None:

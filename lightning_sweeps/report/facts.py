@@ -11,12 +11,12 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
-from lightning_sweeps.study.lock import is_locked
-from lightning_sweeps.study.provenance import starts_of
-from lightning_sweeps.study.results import ranked
-from lightning_sweeps.study.saved import Saved
-from lightning_sweeps.study.summary import counted
-from lightning_sweeps.study.view import clock
+from lightning_sweeps.search.record.ending import counted
+from lightning_sweeps.search.record.provenance import starts_of
+from lightning_sweeps.search.record.saved import Saved
+from lightning_sweeps.search.record.table import ranked
+from lightning_sweeps.search.record.view import clock
+from lightning_sweeps.search.store.lock import is_locked
 
 Facts = list[tuple[str, str]]
 

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
-from lightning_sweeps.study.results import ranked
+from lightning_sweeps.search.record.table import ranked
 
 FEWEST_FOR_IMPORTANCE = 10
 MOST_SLICES = 12

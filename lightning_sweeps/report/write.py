@@ -12,12 +12,12 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.report import comparison, facts
 from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown, trials_table
-from lightning_sweeps.study.saved import Saved
+from lightning_sweeps.search.record.saved import Saved
 
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
 HERE = Path(__file__).parent

@@ -9,14 +9,14 @@ import shlex
 import sys
 from pathlib import Path
 
-from lightning_sweeps.console import say
-from lightning_sweeps.ctrl_c import interruptible
 from lightning_sweeps.errors import ConfigError, SweepsError
-from lightning_sweeps.parser import Parser
 from lightning_sweeps.rerun.experiment import write_experiment
 from lightning_sweeps.rerun.recipe import choose
 from lightning_sweeps.rerun.repeat import Once, Seeds, new_folder, program
-from lightning_sweeps.study.saved import Saved, open_saved
+from lightning_sweeps.search.record.saved import Saved, open_saved
+from lightning_sweeps.terminal.console import say
+from lightning_sweeps.terminal.ctrl_c import interruptible
+from lightning_sweeps.terminal.parser import Parser
 
 
 def main() -> None:

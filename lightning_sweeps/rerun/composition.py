@@ -11,8 +11,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.groups import CONF, add_config_folder
-from lightning_sweeps.overrides import quoted, written
+from lightning_sweeps.overrides.groups import CONF, add_config_folder
+from lightning_sweeps.overrides.text import quoted, written
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from lightning_sweeps.command_line import from_here
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.folders import write_atomically
+from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.rerun.composition import experiment
 from lightning_sweeps.rerun.recipe import Recipe
 

@@ -10,12 +10,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial
 
-from lightning_sweeps.again import folders_of_configs
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.groups import CONF, find_groups
+from lightning_sweeps.overrides.again import folders_of_configs
+from lightning_sweeps.overrides.groups import CONF, find_groups
 from lightning_sweeps.rerun.composition import Primary
-from lightning_sweeps.study.results import ranked
-from lightning_sweeps.study.saved import Saved
+from lightning_sweeps.search.record.saved import Saved
+from lightning_sweeps.search.record.table import ranked
 
 
 @dataclass(frozen=True)

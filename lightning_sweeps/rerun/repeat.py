@@ -13,16 +13,16 @@ from pathlib import Path
 from hydra.errors import HydraException
 from yaml import YAMLError
 
-from lightning_sweeps.again import ONE_RUN
-from lightning_sweeps.command_line import from_here
-from lightning_sweeps.console import say
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.folders import claim
-from lightning_sweeps.overrides import key_of, override_value, replaced
+from lightning_sweeps.files.folders import claim
+from lightning_sweeps.overrides.again import ONE_RUN
+from lightning_sweeps.overrides.command_line import from_here
+from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe, read_result
-from lightning_sweeps.study.provenance import program_of
-from lightning_sweeps.study.saved import Saved, open_saved
+from lightning_sweeps.search.record.provenance import program_of
+from lightning_sweeps.search.record.saved import Saved, open_saved
+from lightning_sweeps.terminal.console import say
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SHOWN_CHANGES = 5

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lightning_sweeps.console import say
-from lightning_sweeps.folders import write_atomically
-from lightning_sweeps.groups import CONF
-from lightning_sweeps.parser import Parser
+from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.overrides.groups import CONF
+from lightning_sweeps.terminal.console import say
+from lightning_sweeps.terminal.parser import Parser
 
 MADE_WITH = "made with"
 _SHAPING = ("lightning", "torch", "torchmetrics", "torchvision", "pydantic", "docstring-parser")

@@ -14,7 +14,7 @@ from hydra.utils import get_object
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 
-from lightning_sweeps.trust import whitelist
+from lightning_sweeps.safety.trust import whitelist
 
 Schema = dict[str, Any]
 # What Hydra's instantiate reads, and what OmegaConf fills in.

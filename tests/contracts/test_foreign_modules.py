@@ -10,8 +10,8 @@ import pytest
 import torch
 from lightning.pytorch import seed_everything
 
-from lightning_sweeps import trust
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.safety import trust
 
 MODULES = [
     *("Plain", "MadeInSetup", "Lazy", "FrozenEncoder", "Manual", "OfDicts", "BinaryLogits", "Segmentation"),

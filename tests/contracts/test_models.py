@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.models import CNN, MLP, Classifier, resnet18
-from lightning_sweeps.trust import build
+from lightning_sweeps.safety.trust import build
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 

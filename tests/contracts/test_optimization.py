@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightning_sweeps.groups import CONF, find_groups
+from lightning_sweeps.overrides.groups import CONF, find_groups
 
 GROUPS = find_groups([CONF])
 OPTIMIZERS = sorted(set(GROUPS["optimizer"]) - {"none"})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from optuna.testing.pytest_storages import StorageTestCase
 
-from lightning_sweeps.study.storage import open_journal, open_url
+from lightning_sweeps.search.store.storage import open_journal, open_url
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the tests' own ways
 

@@ -14,12 +14,12 @@ from postgresql import PASSWORD, server
 from searches import rows
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.study.budget import Budget, Tally
-from lightning_sweeps.study.cache import Cache
-from lightning_sweeps.study.owners import Owner
-from lightning_sweeps.study.results import Results, best_trial
-from lightning_sweeps.study.space import Space
-from lightning_sweeps.study.storage import flush, open_journal, open_study, open_url
+from lightning_sweeps.search.engine.budget import Budget, Tally
+from lightning_sweeps.search.record.table import Results, best_trial
+from lightning_sweeps.search.space.space import Space
+from lightning_sweeps.search.store.cache import Cache
+from lightning_sweeps.search.store.owners import Owner
+from lightning_sweeps.search.store.storage import flush, open_journal, open_study, open_url
 
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
@@ -94,7 +94,7 @@ def test_a_study_is_opened_again_with_what_it_has(storage):
 
 def test_another_space_or_direction_is_refused_with_the_difference(storage):
     opened(storage)
-    with pytest.raises(ConfigError, match=r"Changed: x: .*5\.0.*6\.0"):
+    with pytest.raises(ConfigError, match=r"Changed: x was .*5\.0.*6\.0"):
         opened(storage, Space({"x": FloatDistribution(-5.0, 6.0)}))
     with pytest.raises(ConfigError, match="has direction"):
         opened(storage, direction="maximize")
@@ -170,7 +170,7 @@ def test_trials_of_a_dead_supervisor_of_this_machine_wait_at_once(storage, join)
 def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(storage, join, monkeypatch):
     silent, speaking = join(elsewhere=True, grace_period=5.0), join(elsewhere=True, grace_period=5.0)
     now = [100.0]
-    monkeypatch.setattr("lightning_sweeps.study.owners.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lightning_sweeps.search.store.owners.time.monotonic", lambda: now[0])
     first, _ = silent.next_trial(10)
     first.set_user_attr("folder", "/somewhere")
     flush(silent.study)
@@ -459,6 +459,6 @@ def test_an_odd_password_appears_nowhere(sweep, database, user, form):
 )
 def test_a_driver_that_is_not_installed_is_named_with_its_extra(monkeypatch, module, url, said):
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "lightning_sweeps.study.redis_journal", raising=False)
+    monkeypatch.delitem(sys.modules, "lightning_sweeps.search.store.redis_journal", raising=False)
     with pytest.raises(ConfigError, match=said):
         open_url(url)

@@ -14,7 +14,7 @@ from searches import rows, start, study, wait_until
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.report.table import as_text
 from lightning_sweeps.report.write import write_comparison, write_report
-from lightning_sweeps.study.saved import Saved, open_saved
+from lightning_sweeps.search.record.saved import Saved, open_saved
 
 REPORT = "lightning_sweeps.report"
 

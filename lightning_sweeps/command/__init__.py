@@ -1,0 +1,1 @@
+"""The command line: Hydra's application, its messages, and the plugin that begins a search."""

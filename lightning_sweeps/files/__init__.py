@@ -1,0 +1,1 @@
+"""Whose folder is whose, and what is known of the code."""

@@ -1,0 +1,1 @@
+"""Overrides, config groups and commands, as text."""

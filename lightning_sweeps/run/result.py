@@ -1,0 +1,67 @@
+"""``result.json``: what came out of a run, and what it was made with."""
+
+import json
+import math
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.files.repository import git_state
+
+RECORDED_PACKAGES = (
+    "lightning_sweeps",
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "hydra-core",
+    "optuna",
+    "numpy",
+)
+
+
+@dataclass
+class Result:
+    """A run's result. ``metrics`` are the last values of everything logged, ``objective`` the number returned."""
+
+    status: Literal["completed", "pruned", "interrupted", "failed"]
+    stage: str
+    folder: Path
+    objective: float | None = None
+    objective_metric: str | None = None
+    objective_epoch: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    best_checkpoint: str | None = None
+    last_checkpoint: str | None = None
+    epochs: int = 0
+    steps: int = 0
+    parameters: int | None = 0  # None where they were not known before training
+    seconds: float = 0.0
+    seed: int | None = None
+    threads: int = 0  # of torch's on the CPU: another number may round a sum otherwise
+    reason: str | None = None  # where the status is not completed
+
+    def write(self) -> None:
+        """Write ``result.json`` into the run's folder. Numbers that JSON does not have (NaN) become null."""
+        content = {**asdict(self), "folder": str(self.folder), "versions": versions(), "git": git_state()}
+        write_atomically(self.folder / "result.json", json.dumps(_finite(content), indent=2) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that shape a result."""
+    found = {"python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

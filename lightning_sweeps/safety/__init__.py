@@ -1,0 +1,1 @@
+"""What a config, a checkpoint and a folder may do, and what nobody may read."""

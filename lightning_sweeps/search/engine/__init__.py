@@ -1,0 +1,1 @@
+"""The loop that runs trials until a budget is used."""

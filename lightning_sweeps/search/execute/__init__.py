@@ -1,0 +1,1 @@
+"""Processes of trials: how they begin, what they may use, how they end."""

@@ -1,0 +1,245 @@
+"""Starting the trials' processes, one ahead of its trial, and watching them; the supervisor is not their parent."""
+
+import itertools
+import logging
+import math
+import os
+import pickle
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import Any
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.search.execute.errand import Errand
+from lightning_sweeps.search.execute.process import Assignment
+from lightning_sweeps.search.execute.ranks import Launch
+from lightning_sweeps.search.execute.running import Rank, Running
+from lightning_sweeps.search.execute.server import Told, hear, hear_text, tell
+from lightning_sweeps.search.execute.servers import Server, Servers
+from lightning_sweeps.search.execute.slots import Slots
+from lightning_sweeps.search.execute.trial_process import TrialProcess
+from lightning_sweeps.search.execute.uncomposed import Uncomposed
+from lightning_sweeps.search.space.job import Job
+
+log = logging.getLogger(__name__)
+SERVER_DIED = "the server that trials are started from was killed, perhaps for want of memory"
+UNKNOWN_EXIT = 255  # nobody is left who can say
+SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only where the system itself is stuck
+DEATHS_OF_SERVERS = 5  # then something on this machine kills them
+
+
+class Processes:
+    """Starts jobs in slots.
+
+    A process spends as long on being forked and set up as on all else between two trials, so the next one is made while
+    the others work, and waits for its job.
+
+    Args:
+        server: opened by ``servers``, which have the next one where it fails.
+        start_timeout: seconds; within them a server is ready, and a trial calls its task function. None: a fair time.
+
+    Attributes:
+        lock: the supervisor's lock file.
+        errand: for a process of its own, when the end is near.
+    """
+
+    lock: Path
+    errand: Errand | None = None
+
+    def __init__(
+        self,
+        servers: Servers,
+        server: Server,
+        objectives: int,
+        slots: Slots,
+        start_timeout: float | None,
+    ) -> None:
+        self.servers = servers
+        self.server = server
+        self.objectives = objectives
+        self.slots = slots
+        self.start_timeout = round(fair_time(slots)) if start_timeout is None else start_timeout
+        self._numbers = itertools.count()
+        self._processes: dict[int, TrialProcess] = {}
+        self._next: tuple[TrialProcess, Connection] | None = None
+        self._deaths = 0
+        self._left: list[Server] = []  # servers that start nothing more, with trials that still run
+
+    def prepare(self) -> None:
+        """Have the next process made."""
+        if self._next is None:
+            ours, theirs = Pipe()
+            lifeline, end = os.pipe()
+            number, process = next(self._numbers), TrialProcess(self.server, end)
+            tell(self.server.control, Told.START, number=number, descriptors=[theirs.fileno(), lifeline])
+            theirs.close()
+            os.close(lifeline)
+            self._processes[number] = process
+            self._next = process, ours
+
+    def begin_errand(self) -> None:
+        """The end is near: a process gets ready for the errand, unless it would import the whole program for that."""
+        if self.errand is None or self.errand.begun or not self.server.ready or self.servers.imports_each_time:
+            return
+        process, connection = self.take()
+        self.errand.begin(connection, lambda: process.signal(signal.SIGKILL))
+
+    def start(self, job: Job, slot: int, others: int) -> Running:
+        """Start a job, where so many slots of other supervisors work on the same cores."""
+        running = Running(job, _pack(job), slot, self.slots.place(slot, others), [])
+        self._add_rank(running, None)
+        return running
+
+    def launch(self, running: Running, launch: Launch) -> None:
+        """Start the other processes of a distributed trial."""
+        for environment in launch.environments:
+            self._add_rank(running, environment)
+
+    def start_again(self, rank: Rank) -> None:
+        """Give the work of a process that has not begun to another one."""
+        rank.process.signal(signal.SIGKILL)
+        rank.connection.close()
+        rank.process, rank.connection = self.take()
+        rank.ready = False
+
+    def give(self, rank: Rank) -> None:
+        """A process is ready for its assignment."""
+        rank.ready = True
+        with suppress(OSError):  # it was killed meanwhile
+            rank.connection.send(rank.assignment)
+
+    def _add_rank(self, running: Running, environment: dict[str, str] | None) -> None:
+        assignment = Assignment(
+            running.packed, running.job.folder, running.place, environment, self.lock, self.objectives
+        )
+        running.ranks.append(Rank(*self.take(), assignment))
+
+    def take(self) -> tuple[TrialProcess, Connection]:
+        """The process that was made, or is being made now, and what it listens to."""
+        if self._next is not None and self._next[0].ended:
+            self._drop_next()
+        self.prepare()
+        assert self._next is not None  # noqa: S101 (for the type checker)
+        taken, self._next = self._next, None
+        return taken
+
+    @property
+    def is_last_way(self) -> bool:
+        """Whether there is no other way of starting processes."""
+        return self.servers.is_last
+
+    @property
+    def ready_by(self) -> float:
+        """When the server must be ready, on the monotonic clock."""
+        return math.inf if self.server.ready else self.server.opened + self.start_timeout
+
+    # -- watching ---------------------------------------------------------------------------------------------------
+
+    @property
+    def watched(self) -> list[Any]:
+        """What ``heed`` wants to be called for, when it can be read."""
+        servers = [server.control for server in (self.server, *self._left) if not server.gone]
+        orphans = [one.descriptor for one in self._processes.values() if one.server.gone and one.descriptor is not None]
+        return [*servers, *orphans]
+
+    def heed(self, ready: Iterable[Any]) -> str | None:
+        """Take in what the servers tell, and the system; why no more processes can be had from this server, if so.
+
+        Raises:
+            ConfigError: nor from any other.
+        """
+        ready, problem = list(ready), None
+        for server in (self.server, *self._left):
+            while server.control in ready and not server.gone:
+                said = self._hear(server)
+                problem = said if server is self.server and said else problem
+                ready = wait([server.control], 0) if not server.gone else []
+        for number, process in list(self._processes.items()):
+            if process.server.gone and (process.descriptor is None or wait([process.descriptor], 0)):
+                process.signal(signal.SIGKILL)  # what it left, and itself where nobody can tell whether it lives
+                self._end(number, UNKNOWN_EXIT)
+        return problem
+
+    def _hear(self, server: Server) -> str | None:
+        message = hear(server.control)
+        if message is None:
+            server.gone = server.died = True
+            self._deaths += 1
+            return SERVER_DIED
+        kind, number, value, descriptors = message
+        if kind is Told.READY:
+            server.ready = True
+            if self.servers.passed_over:
+                log.info("%s", self.servers.passed_over)
+        elif kind is Told.STARTED:
+            self._processes[number].started(value, descriptors)
+        elif kind is Told.ENDED:
+            self._end(number, value)
+        else:
+            reason = hear_text(server.control, value)
+            server.gone = True
+            if kind is Told.WRONG:
+                died = f"{SERVER_DIED}, and no other can be started: " if self._deaths else ""
+                raise ConfigError(f"{died}{reason}")
+            return reason
+        return None
+
+    def _end(self, number: int, code: int) -> None:
+        self._processes.pop(number).end(code)
+
+    def go_on(self, reason: str) -> None:
+        """Open a server in the next way.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        self._drop_next()
+        if self._deaths > DEATHS_OF_SERVERS:
+            raise OSError(f"{reason}, {self._deaths} times")
+        self.servers.pass_over(reason, again=self.server.died)
+        before, self.server = self.server, self.servers.open()
+        self._left.append(before)
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    def wait_until_gone(self, processes: Iterable[TrialProcess]) -> None:
+        """Wait for processes that were killed."""
+        deadline = time.monotonic() + SECONDS_TO_DIE
+        self.heed(())  # where a server is gone nobody tells any more
+        while any(not process.ended for process in processes) and time.monotonic() < deadline:
+            self.heed(wait(self.watched, deadline - time.monotonic()))
+
+    def close(self) -> None:
+        """Let the process go that got no job, and the servers."""
+        self._drop_next()
+        for server in (self.server, *self._left):
+            server.close()
+        self.servers.close()
+
+    def _drop_next(self) -> None:
+        if self._next is not None:
+            process, connection = self._next
+            self._next = None
+            process.signal(signal.SIGKILL)
+            connection.close()
+
+
+def fair_time(slots: Slots) -> float:
+    """Seconds that a beginning may take: a minute, and three times what the program itself took to come here."""
+    crowding = max(1.0, slots.count / (os.cpu_count() or 1))
+    return 60.0 + 3 * time.process_time() * crowding
+
+
+def _pack(job: Job) -> bytes:
+    """What a trial's process is to know of it: the config, or what it is composed of where that does not pickle."""
+    told = job.trial.number, job.params, job.restarted
+    try:
+        return pickle.dumps((*told, job.config))
+    except Exception:  # noqa: BLE001 (whatever a config's objects raise)
+        sweep = job.config.hydra.sweep
+        uncomposed = Uncomposed(job.trial.number, list(job.overrides), str(sweep.dir), str(sweep.subdir))
+        return pickle.dumps((*told, uncomposed))

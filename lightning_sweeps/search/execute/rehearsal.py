@@ -1,0 +1,42 @@
+"""Building the parts of configurations before a search's first trial, in a process that trains nothing."""
+
+import os
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from omegaconf.errors import OmegaConfBaseException
+
+from lightning_sweeps.errors import SweepsError
+from lightning_sweeps.search.execute.program import Program
+
+Refusal = str | None  # what is wrong with a configuration; None where nothing is, or nobody can say
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Given to a process instead of a trial."""
+
+    def __call__(self, connection: Connection, program: Program) -> None:
+        """Answer each config with what is wrong with it, until nobody asks any more."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        while True:
+            try:
+                config = connection.recv()
+            except EOFError:
+                return
+            connection.send(_refusal(program, config))
+
+
+def _refusal(program: Program, config: Any) -> Refusal:
+    try:
+        program.task_function.rehearse(config)
+    except SweepsError as error:
+        return str(error)
+    except OmegaConfBaseException as error:
+        return f"{error.full_key}: {str(error).splitlines()[0]}"
+    except (Exception, SystemExit):  # noqa: BLE001 (what is odd here need not be in a trial, which will say so)
+        return None
+    return None

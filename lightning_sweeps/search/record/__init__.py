@@ -1,0 +1,1 @@
+"""What a search leaves: tables, checkpoints, notes, and what it says."""

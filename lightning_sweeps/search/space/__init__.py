@@ -1,0 +1,1 @@
+"""What is searched: parameters, samplers, and the config of a trial."""

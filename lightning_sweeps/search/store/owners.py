@@ -1,0 +1,220 @@
+"""Which supervisor runs a trial, where several share a study, and whose supervisor is gone."""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from lightning_sweeps.errors import FolderError
+from lightning_sweeps.search.engine.outcome import told_of
+from lightning_sweeps.search.store.hands import ANYBODY, Hands
+from lightning_sweeps.search.store.lock import SupervisorLock, is_gone, left_behind
+from lightning_sweeps.search.store.storage import be_patient, change_hands, create_within, forget, state_and_attribute
+
+log = logging.getLogger(__name__)
+STORAGE_TROUBLE = (OSError, FolderError, StorageInternalError)  # nothing that one trial can be blamed for
+OWNER = "supervisor"  # a trial's attribute
+SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
+SIGNS_IN_A_GRACE_PERIOD = 4
+
+
+class NotBegunError(Exception):
+    """A sampler has raised for a trial, which has failed for that."""
+
+    def __init__(self, trial: FrozenTrial) -> None:
+        super().__init__(trial.user_attrs.get("reason"))
+        self.trial = trial
+
+
+class Owner:
+    """This supervisor among those that share the study.
+
+    A trial belongs to the supervisor that created it or took it while it was WAITING, which a storage lets only one do.
+    What is interrupted waits again. The trials of a supervisor that is gone are put back by another one: at once where
+    its lock lies on this machine, else when it has given no sign of life for its grace period. The period is measured
+    by the clock of the one who waits, so that no two machines' clocks are compared.
+
+    Args:
+        folder: of the search.
+        grace_period: seconds.
+        slots: how many it has.
+    """
+
+    def __init__(self, study: optuna.Study, folder: Path, grace_period: float, slots: int = 1) -> None:
+        self.study = study
+        self.storage: BaseStorage = study._storage  # noqa: SLF001
+        self.grace_period = grace_period
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.lock = SupervisorLock(folder, self.id)
+        self.record: dict[str, Any] = {
+            "id": self.id,
+            "host": socket.gethostname(),
+            "machine": _machine(),
+            "lock": str(self.lock.file),
+            "cores": _cores(),
+            "slots": slots,
+        }
+        self.next_look = 0.0  # on the monotonic clock
+        self._signs = 0
+        self._said: set[str] = set()  # of whose trials it was said that they still run
+        self._heard: dict[str, tuple[Any, float]] = {}
+        self.give_sign()
+        be_patient(self.storage, grace_period * 0.75)  # then it stops, before another one takes its trials
+
+    def give_sign(self, *, last: bool = False) -> None:
+        """Say that this supervisor is alive, or that it leaves."""
+        self._signs += 1
+        said = {"sign": self._signs, "grace_period": 0.0 if last else self.grace_period}
+        self.storage.set_study_system_attr(self.study._study_id, f"{SIGN_OF_LIFE}{self.id}", said)  # noqa: SLF001
+        self.next_look = time.monotonic() + self.grace_period / SIGNS_IN_A_GRACE_PERIOD
+
+    def close(self) -> None:
+        """Leave; what still belongs to this supervisor can be taken over at once."""
+        be_patient(self.storage, 0.0)
+        with suppress(*STORAGE_TROUBLE):  # without it the others wait for the grace period
+            self.give_sign(last=True)
+        self.lock.release()
+
+    def next_trial(self, n_trials: int, trials: Sequence[FrozenTrial] | None = None) -> tuple[Trial, bool] | None:
+        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``.
+
+        Args:
+            trials: the study's as they were read a moment ago. The storage sees to it that one that has been taken
+                since is not taken again, and that no trial is one too many.
+        """
+        self.study._thread_local.cached_all_trials = None  # noqa: SLF001 (as ``ask`` does)
+        trials = self.study.get_trials(deepcopy=False) if trials is None else trials
+        for trial in trials[:n_trials]:
+            if trial.state is TrialState.WAITING and self._take(trial):
+                return self._begin(trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
+        if len(trials) >= n_trials:
+            return None
+        # It names its owner from its first moment, also where this process is killed in the next one.
+        template = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
+        trial_id = create_within(self.study, n_trials, template)
+        return None if trial_id is None else (self._begin(trial_id), False)
+
+    def _begin(self, trial_id: int) -> Trial:
+        """The sampler hears of it, and may have something against it."""
+        try:
+            return Trial(self.study, trial_id)
+        except STORAGE_TROUBLE:
+            raise
+        except (Exception, SystemExit) as error:
+            self.storage.set_trial_user_attr(trial_id, "reason", told_of("its parameters", error))
+            self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            raise NotBegunError(self.storage.get_trial(trial_id)) from error
+
+    def others_here(self, trials: Sequence[FrozenTrial]) -> int:
+        """The slots of other supervisors that work on this one's cores."""
+        owners = [trial.user_attrs.get(OWNER, {}) for trial in trials if trial.state is TrialState.RUNNING]
+        return sum(
+            {
+                owner["id"]: int(owner.get("slots", 1))
+                for owner in owners
+                if owner.get("machine") == self.record["machine"]
+                and owner["id"] != self.id
+                and int(self.record["cores"], 16) & int(owner.get("cores", "0"), 16)
+            }.values()
+        )
+
+    def owns(self, trial: Trial) -> bool:
+        """Whether the trial is still this supervisor's: another may have taken this one for gone."""
+        owned = self._belongs_to(trial._trial_id, self.id)  # noqa: SLF001
+        if not owned:
+            forget(self.study, trial._trial_id)  # noqa: SLF001
+        return owned
+
+    def release(self, trial: Trial) -> None:
+        """Put a trial back that was interrupted."""
+        self._put_back(trial._trial_id, self.id)  # noqa: SLF001
+        forget(self.study, trial._trial_id)  # noqa: SLF001
+
+    def put_back(self, running: Collection[int], patience: float = 0.0) -> None:
+        """Put back what belongs to nobody alive.
+
+        Args:
+            patience: seconds to wait for the trials of one that has just gone.
+            running: the numbers of this supervisor's own trials. Another one of its own was created by a call whose
+                answer was lost.
+        """
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = {owner.get("id"): owner for trial in trials if (owner := trial.user_attrs.get(OWNER, {}))}
+        left, silent = self._silent()
+        gone: dict[Any, bool] = {None: True, self.id: False}
+        for trial in trials:
+            name = trial.user_attrs.get(OWNER, {}).get("id")
+            if name == self.id and trial.number not in running:
+                self._put_back(trial._trial_id, name)  # noqa: SLF001
+            if name not in gone:
+                gone[name] = name in left or self._is_gone(owners[name], silent, patience)
+            if gone[name]:
+                self._put_back(trial._trial_id, name)  # noqa: SLF001
+
+    def _put_back(self, trial_id: int, owner: str | None) -> bool:
+        return change_hands(self.study, trial_id, Hands(OWNER, TrialState.RUNNING, owner, TrialState.WAITING))
+
+    def _is_gone(self, owner: Mapping[str, Any], silent: Collection[str], patience: float) -> bool:
+        if owner.get("machine") == self.record["machine"]:
+            gone = is_gone(Path(owner["lock"]), patience)
+            if gone is False:
+                self._say_who_is_left(owner)
+            if gone is not None:
+                return gone
+        return owner["id"] in silent
+
+    def _say_who_is_left(self, owner: Mapping[str, Any]) -> None:
+        if owner["id"] in self._said or (who := left_behind(Path(owner["lock"]))) is None:
+            return
+        self._said.add(owner["id"])
+        log.warning("a trial of a supervisor that is gone has not ended%s; until then it is not run again", who)
+
+    def _silent(self) -> tuple[set[str], set[str]]:
+        """Who has said that it leaves, and who has given no sign for too long.
+
+        Of the others only the first by name looks after the silent ones, so that no two put one trial back.
+        """
+        said = self.storage.get_study_system_attrs(self.study._study_id)  # noqa: SLF001
+        now = time.monotonic()
+        silent = set()
+        names = {key.removeprefix(SIGN_OF_LIFE): value for key, value in said.items() if key.startswith(SIGN_OF_LIFE)}
+        for name, value in names.items():
+            if name not in self._heard or self._heard[name][0] != value["sign"]:
+                self._heard[name] = (value["sign"], now)
+            if now - self._heard[name][1] >= value["grace_period"]:
+                silent.add(name)
+        left = {name for name, value in names.items() if not value["grace_period"]} - {self.id}
+        first = min(names.keys() - silent | {self.id})
+        return left, silent - {self.id} if self.id == first else set()
+
+    def _belongs_to(self, trial_id: int, name: str | None) -> bool:
+        state, owner = state_and_attribute(self.study, trial_id, OWNER)
+        return state is TrialState.RUNNING and (owner or {}).get("id") == name
+
+    def _take(self, trial: FrozenTrial) -> bool:
+        taken = Hands(OWNER, TrialState.WAITING, ANYBODY, TrialState.RUNNING, self.record)
+        return change_hands(self.study, trial._trial_id, taken)  # noqa: SLF001
+
+
+def _cores() -> str:
+    """The cores that this process may use, a bit for each."""
+    return f"{sum(1 << core for core in os.sched_getaffinity(0)):x}"
+
+
+def _machine() -> str:
+    """Two machines may have one name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    return f"{socket.gethostname()} {boot}"
