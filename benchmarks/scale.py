@@ -31,8 +31,10 @@ from lightning_sweeps.search.engine.budget import Budget, Tally
 from lightning_sweeps.search.record.table import Results
 from lightning_sweeps.search.space.samplers import Numbered
 from lightning_sweeps.search.space.space import Space
+from lightning_sweeps.search.store.journal import JOURNAL, open_journal, read_journal
 from lightning_sweeps.search.store.owners import Owner
-from lightning_sweeps.search.store.storage import JOURNAL, flush, open_journal, open_study, open_url, read_journal
+from lightning_sweeps.search.store.storage import flush, open_url
+from lightning_sweeps.search.store.study import open_study
 
 HERE = Path(__file__).parent
 SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})

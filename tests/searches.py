@@ -9,7 +9,7 @@ from pathlib import Path
 
 import optuna
 
-from lightning_sweeps.search.store.storage import open_journal
+from lightning_sweeps.search.store.journal import open_journal
 
 OTHER_FAULTS = "hydra.sweeper.allow_changes=true"  # they are fixed overrides, and do not change what is compared
 SEARCH = ["x=interval(-5.0,5.0)", "hydra.sweeper.sampler.seed=7"]

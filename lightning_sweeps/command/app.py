@@ -62,7 +62,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     def rehearse(config: DictConfig) -> None:
         check(config)
-        from lightning_sweeps.run.train import rehearse
+        from lightning_sweeps.run.rehearsal import rehearse
 
         HydraConfig.instance().set_config(config)
         with read_write(config), open_dict(config):

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.facts import seconds_of
-from lightning_sweeps.report.figures import Figure
+from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.search.record.provenance import starts_of
 from lightning_sweeps.search.record.saved import Saved

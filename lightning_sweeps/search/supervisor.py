@@ -21,10 +21,10 @@ from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.search.engine.budget import Tally
 from lightning_sweeps.search.engine.outcome import Outcome, told_of
 from lightning_sweeps.search.engine.signals import Signals
-from lightning_sweeps.search.execute.process import BEGUN, READY, SAVED, SAVING
 from lightning_sweeps.search.execute.processes import UNKNOWN_EXIT, Processes
 from lightning_sweeps.search.execute.ranks import Launch
 from lightning_sweeps.search.execute.running import Rank, Running
+from lightning_sweeps.search.execute.task import BEGUN, READY, SAVED, SAVING
 from lightning_sweeps.search.record.notes import note_lost_seconds, note_result, note_seconds
 from lightning_sweeps.search.record.view import View
 from lightning_sweeps.search.space.job import Job

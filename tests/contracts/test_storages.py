@@ -18,8 +18,10 @@ from lightning_sweeps.search.engine.budget import Budget, Tally
 from lightning_sweeps.search.record.table import Results, best_trial
 from lightning_sweeps.search.space.space import Space
 from lightning_sweeps.search.store.cache import Cache
+from lightning_sweeps.search.store.journal import open_journal
 from lightning_sweeps.search.store.owners import Owner
-from lightning_sweeps.search.store.storage import flush, open_journal, open_study, open_url
+from lightning_sweeps.search.store.storage import flush, open_url
+from lightning_sweeps.search.store.study import open_study
 
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 

@@ -7,9 +7,9 @@ import pytest
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.search.execute.gpus import Gpus, hold
-from lightning_sweeps.search.execute.process import _failed
 from lightning_sweeps.search.execute.slots import Asked, Slots
 from lightning_sweeps.search.execute.slots import divide as divide_among
+from lightning_sweeps.search.execute.task import failed as _failed
 
 CORES = sorted(os.sched_getaffinity(0))
 

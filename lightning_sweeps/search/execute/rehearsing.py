@@ -5,9 +5,9 @@ import time
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from lightning_sweeps.search.execute.process import READY
 from lightning_sweeps.search.execute.processes import Processes
 from lightning_sweeps.search.execute.rehearsal import Refusal, Rehearsal
+from lightning_sweeps.search.execute.task import READY
 from lightning_sweeps.search.execute.trial_process import TrialProcess
 
 

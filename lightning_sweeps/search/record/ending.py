@@ -15,7 +15,7 @@ from lightning_sweeps.safety.passwords import masked
 from lightning_sweeps.search.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.search.record.table import ranked
 from lightning_sweeps.search.record.view import shown
-from lightning_sweeps.search.store.storage import JOURNAL
+from lightning_sweeps.search.store.journal import JOURNAL
 
 log = logging.getLogger(__name__)
 SHOWN_TRIALS = 5

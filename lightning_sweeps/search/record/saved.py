@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.safety.passwords import masked_url
+from lightning_sweeps.search.store.journal import JOURNAL, read_journal
 from lightning_sweeps.search.store.search_folder import SAVED, read_saved_config
-from lightning_sweeps.search.store.storage import JOURNAL, open_url, read_journal
+from lightning_sweeps.search.store.storage import open_url
 
 SHOWN_NAMES = 10
 

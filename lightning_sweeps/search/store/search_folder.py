@@ -12,8 +12,8 @@ from lightning_sweeps.errors import ConfigError, FolderError, unreadable
 from lightning_sweeps.files.folders import claim, write_atomically
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.overrides.text import key_of
+from lightning_sweeps.search.store.journal import JOURNAL
 from lightning_sweeps.search.store.lock import SUPERVISOR
-from lightning_sweeps.search.store.storage import JOURNAL
 
 SAVED = "multirun.yaml"
 TYPE_AGAIN = "Type the search's command again with hydra.sweep.dir naming its folder; that writes the file anew"

@@ -1,0 +1,55 @@
+"""What a process of a trial does to itself before the trial: signals, devices, output."""
+
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+
+from lightning_sweeps.search.engine.signals import TIME_IS_UP
+from lightning_sweeps.search.execute.gpus import show_gpus
+from lightning_sweeps.search.execute.slots import Slot
+
+
+def hear_signals() -> None:
+    """A cluster gives its signals to all processes of a job, of which the supervisor decides what they mean.
+
+    What the trial forks ends by SIGTERM as it does in the program.
+    """
+    programs = signal.getsignal(signal.SIGTERM)
+    if programs in (None, signal.SIG_IGN):  # the server's
+        programs = signal.SIG_DFL
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, programs))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    for number in TIME_IS_UP:
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs that a trial starts would inherit
+
+
+def take_devices(slot: Slot) -> None:
+    """Give this process its slot's devices, before anything starts CUDA."""
+    if slot.cores:
+        os.sched_setaffinity(0, slot.cores)
+    if slot.gpus is not None:
+        show_gpus(slot.gpus)
+        torch = sys.modules.get("torch")
+        if slot.memory < 1 and torch is not None and torch.cuda.is_available():
+            torch.cuda.set_per_process_memory_fraction(slot.memory)
+
+
+def redirect_output(folder: Path) -> None:
+    """What the trial prints goes into its folder, also what was to go to the program's own streams."""
+    folder.mkdir(parents=True, exist_ok=True)
+    output = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(output, descriptor)
+        stream = getattr(sys, name)
+        try:
+            same = stream.fileno() == descriptor
+            stream.reconfigure(line_buffering=True)
+        except (AttributeError, OSError, ValueError):  # a notebook's, or a test's
+            same = False
+        if not same:
+            setattr(sys, name, open(descriptor, "w", buffering=1, closefd=False))  # noqa: SIM115
+    os.close(output)
+    faulthandler.enable()
