@@ -21,7 +21,8 @@ from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.search.engine.budget import Tally
 from lightning_sweeps.search.engine.outcome import Outcome, told_of
 from lightning_sweeps.search.engine.signals import Signals
-from lightning_sweeps.search.execute.processes import UNKNOWN_EXIT, Processes
+from lightning_sweeps.search.engine.verdict import Ending, judge_ending
+from lightning_sweeps.search.execute.processes import Processes
 from lightning_sweeps.search.execute.ranks import Launch
 from lightning_sweeps.search.execute.running import Rank, Running
 from lightning_sweeps.search.execute.task import BEGUN, READY, SAVED, SAVING
@@ -404,40 +405,16 @@ class Supervisor:
 
     def _judge(self, slot: Running) -> Outcome:
         """How a trial ended whose first process has not said that it is done."""
-        if slot.failure:
-            return Outcome("failed", reason=slot.failure)
-        if self._stopping or not self.owner.owns(slot.job.trial):
-            return Outcome("interrupted")
-        dead = next((rank for rank in reversed(slot.ranks) if rank.died), None)
-        said = [(rank.outcome.at, index) for index, rank in enumerate(slot.ranks) if rank.outcome is not None]
-        if dead is not None:  # what the others said came of it
-            return self._death(slot, dead)
-        if not said:
-            return self._death(slot, slot.ranks[0])
-        first = min(said)[1]
-        outcome = slot.ranks[first].outcome
-        assert outcome is not None  # noqa: S101 (for the type checker)
-        if outcome.how == "interrupted":
-            return self._from_outside(slot, "stopped by a signal")
-        if first > 0 and outcome.reason:
-            outcome.reason = f"rank {first}: {outcome.reason}"
-        return outcome
+        endings = [Ending(rank.outcome, rank.died, rank.process.exitcode or 0) for rank in slot.ranks]
+        put_back = self._stopping or not self.owner.owns(slot.job.trial)
+        verdict = judge_ending(endings, failure=slot.failure, put_back=put_back)
+        return self._from_outside(slot, verdict.outcome) if verdict.from_outside else verdict.outcome
 
-    def _death(self, slot: Running, rank: Rank) -> Outcome:
-        code = rank.process.exitcode or 0
-        whose = f"rank {slot.ranks.index(rank)} " if len(slot.ranks) > 1 else ""
-        if code < 0:
-            name = signal.Signals(-code).name
-            memory = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return self._from_outside(slot, f"{whose}killed by {name}{memory}")
-        reason = f"{whose or 'its process '}left with exit code {code} and no result"
-        return self._from_outside(slot, reason) if code == UNKNOWN_EXIT else Outcome("failed", reason=reason)
-
-    def _from_outside(self, slot: Running, reason: str) -> Outcome:
+    def _from_outside(self, slot: Running, failed: Outcome) -> Outcome:
         """It was not the trial's own doing: it may be run again so often."""
         retries = int(slot.job.trial.user_attrs.get("retries", 0))
         if retries >= self.budget.max_retries:
-            return Outcome("failed", reason=reason)
+            return failed
         slot.job.trial.set_user_attr("retries", retries + 1)
         return Outcome("interrupted")
 

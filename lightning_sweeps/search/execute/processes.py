@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.search.engine.verdict import UNKNOWN_EXIT
 from lightning_sweeps.search.execute.errand import Errand
 from lightning_sweeps.search.execute.process import Assignment
 from lightning_sweeps.search.execute.ranks import Launch
@@ -27,7 +28,6 @@ from lightning_sweeps.search.space.job import Job
 
 log = logging.getLogger(__name__)
 SERVER_DIED = "the server that trials are started from was killed, perhaps for want of memory"
-UNKNOWN_EXIT = 255  # nobody is left who can say
 SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only where the system itself is stuck
 DEATHS_OF_SERVERS = 5  # then something on this machine kills them
 
