@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from run import machine
 
 from lightning_sweeps.search.engine.budget import Budget, Tally
-from lightning_sweeps.search.record.table import Results
+from lightning_sweeps.search.record.trials_csv import Results
 from lightning_sweeps.search.space.samplers import Numbered
 from lightning_sweeps.search.space.space import Space
 from lightning_sweeps.search.store.journal import JOURNAL, open_journal, read_journal

@@ -1,6 +1,7 @@
 """Imports go one way, and what must be quick imports nothing heavy."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,23 @@ def _all_imports(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def test_every_file_is_in_the_list_of_the_house():
+    listed = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+    for folder, names in _files().items():
+        room = listed.partition(f"**`{folder}/`" if folder else "**At the door")[2].partition("\n**")[0]
+        assert names == set(re.findall(r"^- `([\w/]+\.py)`: ", room, re.MULTILINE)), folder or "the package's root"
+
+
+def _files():
+    found = {}
+    for file in PACKAGE.rglob("*.py"):
+        folder = str(file.parent.relative_to(PACKAGE)).removeprefix(".").removesuffix("/fresh")
+        name = "fresh/__main__.py" if file.parent.name == "fresh" else file.name
+        if file.name != "__init__.py" or not folder:
+            found.setdefault(folder, set()).add(name)
+    return found
 
 
 @pytest.mark.slow

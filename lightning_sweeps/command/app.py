@@ -1,4 +1,4 @@
-"""The command: Hydra's flags and composition around ``train.run``. Imports no torch, so that ``--help`` is quick."""
+"""The command: Hydra's flags and composition around ``run.train``. Imports no torch, so that ``--help`` is quick."""
 
 import atexit
 import gc
@@ -62,7 +62,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     def rehearse(config: DictConfig) -> None:
         check(config)
-        from lightning_sweeps.run.rehearsal import rehearse
+        from lightning_sweeps.run.dry_run import rehearse
 
         HydraConfig.instance().set_config(config)
         with read_write(config), open_dict(config):

@@ -14,7 +14,7 @@ from lightning_sweeps.report.table import shown
 from lightning_sweeps.search.record.ending import counted
 from lightning_sweeps.search.record.provenance import starts_of
 from lightning_sweeps.search.record.saved import Saved
-from lightning_sweeps.search.record.table import ranked
+from lightning_sweeps.search.record.trials_csv import ranked
 from lightning_sweeps.search.record.view import clock
 from lightning_sweeps.search.store.lock import is_locked
 

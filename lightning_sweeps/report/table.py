@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from lightning_sweeps.search.record.table import Take, columns, row
+from lightning_sweeps.search.record.trials_csv import Take, columns, row
 
 FORMATS = ("csv", "json", "md")
 _NOT_IN_PRINT = ("value_step", "last_report", "folder")  # a paper's table has no paths

@@ -32,7 +32,7 @@ from lightning_sweeps.search.plan import Plan, make_plan
 from lightning_sweeps.search.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.search.record.ending import summarize, why_failed
 from lightning_sweeps.search.record.provenance import record_start
-from lightning_sweeps.search.record.table import Results, best_trial
+from lightning_sweeps.search.record.trials_csv import Results, best_trial
 from lightning_sweeps.search.record.view import open_view
 from lightning_sweeps.search.space.direction import described
 from lightning_sweeps.search.space.samplers import Exhaustive

@@ -15,7 +15,7 @@ from searches import rows
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.search.engine.budget import Budget, Tally
-from lightning_sweeps.search.record.table import Results, best_trial
+from lightning_sweeps.search.record.trials_csv import Results, best_trial
 from lightning_sweeps.search.space.space import Space
 from lightning_sweeps.search.store.cache import Cache
 from lightning_sweeps.search.store.journal import open_journal

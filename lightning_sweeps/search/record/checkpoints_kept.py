@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.search.record.table import ranked
+from lightning_sweeps.search.record.trials_csv import ranked
 
 
 def kept_count(keep: str, objectives: int) -> int | None:

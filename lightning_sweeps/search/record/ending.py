@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import masked
 from lightning_sweeps.search.record.checkpoints_kept import Checkpoints
-from lightning_sweeps.search.record.table import ranked
+from lightning_sweeps.search.record.trials_csv import ranked
 from lightning_sweeps.search.record.view import shown
 from lightning_sweeps.search.store.journal import JOURNAL
 
