@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lightning_sweeps.overrides.text import key_of, override_value, replaced
+from lightning_sweeps.terminal.ctrl_c import Held
 
 USAGE = """usage: python -m lightning_sweeps.resume FOLDER [overrides] [--trust]
 hydra.sweeper.n_trials=40 raises the budget; --trust takes a search of another user or machine, whose program is shown
@@ -64,7 +65,8 @@ def _become_the_program(folder: Path, overrides: list[str], changed: list[str], 
             f"Type its command again with hydra.sweep.dir={folder}"
         )
     note_what_to_go_on_with(folder, changed)
-    os.execvp(program[0], [*program, *overrides])  # noqa: S606
+    with Held(program):
+        os.execvp(program[0], [*program, *overrides])  # noqa: S606
 
 
 if __name__ == "__main__":

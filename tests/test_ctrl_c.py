@@ -17,14 +17,16 @@ COMMANDS = {
     "resume": (["-m", "lightning_sweeps.resume", "s", BUDGET.format(50)], ["omegaconf", "lightning", "torchmetrics"]),
     "join": (["-m", "lightning_sweeps.join", "s", BUDGET.format(50)], ["omegaconf", "lightning"]),
     "report": (["-m", "lightning_sweeps.report", "s"], ["lightning_sweeps.trial", "optuna", "plotly"]),
-    "rerun": (["-m", "lightning_sweeps.rerun", "s"], ["lightning_sweeps.trial", "optuna", "torch"]),
+    "rerun": (["-m", "lightning_sweeps.rerun", "s"], ["lightning_sweeps.trial", "optuna", "torch", "runpy"]),
 }
 # A terminal's Ctrl-C for the command that was typed, while it or a process of its own imports a module.
 INTERRUPTING = """
 import importlib.abc, os, pathlib, signal, sys
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == os.environ["INTERRUPT_AT"] and not os.path.exists(os.environ["INTERRUPTED"]):
+        typed = os.getpid() == int(os.environ["TYPED"])
+        too_early = name == "runpy" and typed  # Python's own beginning, before it knows of this package
+        if name == os.environ["INTERRUPT_AT"] and not too_early and not os.path.exists(os.environ["INTERRUPTED"]):
             pathlib.Path(os.environ["INTERRUPTED"]).touch()
             os.killpg(int(os.environ["TYPED"]), signal.SIGINT)
 if "INTERRUPT_AT" in os.environ:

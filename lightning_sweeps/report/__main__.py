@@ -15,7 +15,7 @@ from lightning_sweeps.report.table import FORMATS, as_text
 from lightning_sweeps.report.write import write_comparison, write_report
 from lightning_sweeps.search.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
-from lightning_sweeps.terminal.ctrl_c import interruptible
+from lightning_sweeps.terminal.ctrl_c import Interruptible
 from lightning_sweeps.terminal.parser import Parser
 
 
@@ -66,5 +66,5 @@ def _told(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    with interruptible():
+    with Interruptible():
         main()

@@ -15,7 +15,7 @@ from lightning_sweeps.rerun.recipe import choose
 from lightning_sweeps.rerun.repeat import Once, Seeds, new_folder, program
 from lightning_sweeps.search.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
-from lightning_sweeps.terminal.ctrl_c import interruptible
+from lightning_sweeps.terminal.ctrl_c import Interruptible
 from lightning_sweeps.terminal.parser import Parser
 
 
@@ -85,5 +85,5 @@ def _write(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    with interruptible():
+    with Interruptible():
         main()

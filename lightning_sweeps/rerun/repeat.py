@@ -23,6 +23,7 @@ from lightning_sweeps.rerun.recipe import Recipe, read_result
 from lightning_sweeps.search.record.provenance import program_of
 from lightning_sweeps.search.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
+from lightning_sweeps.terminal.ctrl_c import Held
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SHOWN_CHANGES = 5
@@ -159,11 +160,12 @@ def _run(command: Sequence[str], recipe: Recipe, *noted: str) -> int:
     shown = ["python" if part == sys.executable else part for part in command]
     say(f"{shlex.join(shown)}\n")
     sys.stdout.flush()
-    child = subprocess.Popen(command, env=environment)  # noqa: S603
-    # A handler, not SIG_IGN, which the child would have inherited.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda caught, _: child.send_signal(caught))
+    with Held(list(command)):
+        child = subprocess.Popen(command, env=environment)  # noqa: S603
+        # A handler, not SIG_IGN, which the child would have inherited.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda caught, _: child.send_signal(caught))
     code = child.wait()
     if code == 130 or code < 0:
         sys.exit(130)
