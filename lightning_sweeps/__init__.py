@@ -9,10 +9,11 @@ A person's own package starts from here::
 Importing this package imports neither torch nor lightning.
 """
 
-from lightning_sweeps.terminal import ctrl_c
+from lightning_sweeps.terminal import closed, ctrl_c
 
 if ctrl_c.is_command():  # what is imported from here on takes a second or more
     ctrl_c.leave_at_ctrl_c()
+    closed.open_what_is_closed()
 
 import gc
 import sys

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lightning_sweeps.overrides.text import key_of, override_value, replaced
+from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Held
 
 USAGE = """usage: python -m lightning_sweeps.resume FOLDER [overrides] [--trust]
@@ -25,7 +26,10 @@ def main() -> None:
 def start_again(usage: str, *more: str) -> None:
     """Read what was typed, put the new overrides in their places, and start the search again in its folder."""
     given = [argument for argument in sys.argv[1:] if argument != TRUST]
-    if not given or {"-h", "--help"} & {*given}:
+    if {"-h", "--help"} & {*given}:
+        say(f"{usage}\n")
+        sys.exit(0)
+    if not given:
         sys.exit(usage)
     folder, changed = Path(given[0]).absolute(), given[1:]
     if any(key_of(override) == "hydra.sweep.dir" for override in changed):

@@ -41,6 +41,10 @@ def folder(tmp_path):
     own.mkdir(parents=True)
     (own / "broken.yaml").write_text("{{{:")
     (own / "empty_target.yaml").write_text('# @package _global_\nmodel:\n  _target_: ""\n')
+    (tmp_path / "broken" / "search").mkdir()
+    (tmp_path / "broken" / "search" / "misspelt.yaml").write_text(
+        "# @package _global_\nhydra:\n  sweeper:\n    n_trails: 2\n"
+    )
     return tmp_path
 
 

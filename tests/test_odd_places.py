@@ -1,5 +1,6 @@
 """Folders with odd names, files that are broken, and screens that cannot be written."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ def test_a_folder_whose_name_is_an_interpolation_is_refused(own_folder):
         ("multirun.yaml", "hydra:\n  run:\n    di", "multirun.yaml is empty, or not all of it is there"),
         ("multirun.yaml", "hydra: {a", "multirun.yaml cannot be read"),
         ("provenance.json", "[{", "provenance.json cannot be read"),
+        ("provenance.json", "[1, 2]", "provenance.json cannot be read"),
     ],
 )
 def test_a_broken_file_is_named(command, own_folder, sweep, file, content, said):
@@ -118,6 +120,14 @@ def test_a_full_screen_is_said_in_one_line(sweep, arguments):
     assert done.stderr == "error: stdout cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams_lose_no_trial(own_folder, closed):
+    command = [sys.executable, "-m", "lightning_sweeps", "-m", *SMALL, "hydra.sweep.dir=s"]
+    done = subprocess.run(f"{shlex.join(command)} {closed}", shell=True, check=False, cwd=own_folder)
+    assert done.returncode == 0
+    assert [trial.state.name for trial in study().trials] == ["COMPLETE", "COMPLETE"]
+
+
 def test_the_reason_of_a_failed_search_is_on_stderr(sweep):
     done = sweep("x=1.0,2.0", "+faults={0: raise, 1: raise}")
     assert done.returncode == 1
@@ -128,6 +138,12 @@ def test_the_reason_of_a_failed_search_is_on_stderr(sweep):
 
 def test_the_version_is_this_packages(command):
     assert command("--version").stdout.startswith("lightning_sweeps ")
+
+
+def test_an_option_is_not_abbreviated(command):
+    done = command("s", "--seed", "5", module=RERUN)
+    assert done.returncode == 2
+    assert "--seed" in done.stderr
 
 
 @pytest.mark.parametrize("module", [REPORT, RERUN, "lightning_sweeps.schemas"])

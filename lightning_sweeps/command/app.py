@@ -30,6 +30,7 @@ from lightning_sweeps.overrides.groups import CONF, add_config_folder, describe_
 from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.run.values import require_a_validation, require_kinds
 from lightning_sweeps.safety import trust as trusting
+from lightning_sweeps.safety import user_key  # noqa: F401 (reads its place before a config can set another)
 from lightning_sweeps.terminal.console import could_write
 
 _frozen_in: set[int] = set()  # processes

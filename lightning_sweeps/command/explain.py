@@ -53,7 +53,14 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
 
 
 def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "(no message)")
+    """A line that says something: after a colon, or in the middle of a sentence, the next one belongs to it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[0] if lines else "(no message)"
+    for line in lines[1:3]:
+        if said[-1] not in ":,;(" and not re.search(r"\b(the|a|of|by|in)$", said):
+            break
+        said += f" {line}"
+    return said
 
 
 def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: PLR0911, C901 (a case each)
@@ -73,6 +80,8 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
     if match := re.search(r"Could not override '([\w/.@-]+)'\. No match in the defaults list", text):
         name = match.group(1)
         return f"{name}: no such config group.{nearest(name, groups)}\nGroups: {', '.join(groups)}"
+    if (match := re.search(r"Could not delete.*? '([^']+)'", text)) and match[1] in groups:
+        return f"~{match[1]}: to leave a group out, {match[1]}=none"
     if match := re.search(r"Could not (?:override|delete).*? '([^']+)'", text):
         return _unknown_key(match.group(1), error, groups)
     if match := re.search(r"Error when parsing index: \d+, string: (.*?) out of \[", text):

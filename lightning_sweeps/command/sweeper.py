@@ -20,6 +20,7 @@ from lightning_sweeps.overrides.again import go_on_with_what_was_noted
 from lightning_sweeps.safety.passwords import masked
 from lightning_sweeps.search import config as configs
 from lightning_sweeps.search.durations import DURATIONS, seconds
+from lightning_sweeps.terminal.closed import open_what_is_closed
 
 log = logging.getLogger(__name__)
 configs.register()
@@ -40,6 +41,7 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; leaves with ``sys.exit`` where the search failed or was interrupted."""
+        open_what_is_closed()
         gc.freeze()  # what the program has made is not looked through again and again while the search makes its own
         try:
             return self._search(arguments)

@@ -36,6 +36,8 @@ def remember(url: Any) -> None:
 
 def masked_url(url: str) -> str:
     """A URL, and nothing else, without its password and those in its query."""
+    if "://" not in url:  # somebody has forgotten a part
+        return re.sub(r":[^:]*@", f":{HIDDEN}@", url)
     begun = _USER.match(url)
     rest = url[begun.end() :] if begun else url
     at = rest.find("?", rest.find("@") + 1)  # a password may have a question mark

@@ -57,6 +57,17 @@ DECIDES_ON_CODE = (
     "CXX",
     "TORCHINDUCTOR_",
     "TRITON_",
+    "TORCH_EXTENSIONS_DIR",
+    "TORCH_HOME",
+    "HOME",  # the key of one's own checkpoints lies there, and what tools run at their start
+    "XDG_",
+    "BASH_ENV",
+    "OMP_TOOL",
+    "CUDA_INJECTION",
+    "NCCL_NET_PLUGIN",
+    "NCCL_PROFILER_PLUGIN",
+    "NCCL_TUNER_PLUGIN",
+    "GCONV_PATH",
 )
 
 

@@ -23,9 +23,21 @@ def is_signed(content: bytes, found: object) -> bool:
         return False
 
 
+def _state_folder() -> Path | None:
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lightning_sweeps"
+    except RuntimeError:  # nobody knows a home
+        return None
+
+
+# Where it lies is read once, before a config could set another place (hydra.job.env_set).
+_FOLDER = _state_folder()
+
+
 def _key() -> bytes:
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lightning_sweeps"
-    file = folder / "key"
+    if _FOLDER is None:
+        raise FileNotFoundError("there is no home to keep a key in")
+    folder, file = _FOLDER, _FOLDER / "key"
     try:
         return file.read_bytes()
     except FileNotFoundError:

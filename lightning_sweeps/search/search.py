@@ -12,7 +12,7 @@ import optuna
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.overrides.again import command_to_go_on
@@ -228,10 +228,11 @@ def _leave(supervisor: Supervisor | Launched, config: DictConfig, folder: Path) 
     if supervisor.failed:
         sys.exit(f"error: {why_failed(supervisor.study, supervisor.ending)}")
     tally = supervisor.tally
-    if isinstance(supervisor.study.sampler, Exhaustive) and (failed := tally.count(TrialState.FAIL)):
-        more = {"hydra.sweeper.n_trials": len(tally.states) + failed}
+    sampler = supervisor.study.sampler
+    if isinstance(sampler, Exhaustive) and (failed := sampler.failed(supervisor.study.get_trials(deepcopy=False))):
+        more = {"hydra.sweeper.n_trials": len(tally.states) + len(failed)}
         log.info("to run what failed again:\n%s", command_to_go_on(config, folder, **more))
-    elif tally.at_start == len(tally.states) and isinstance(supervisor.study.sampler, Exhaustive):
+    elif tally.at_start == len(tally.states) and isinstance(sampler, Exhaustive):
         log.info("nothing was left to do: each combination has been run")
     elif tally.at_start == len(tally.states):
         more = {"hydra.sweeper.n_trials": 2 * len(tally.states)}

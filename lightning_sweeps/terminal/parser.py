@@ -6,7 +6,13 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """``argparse``'s own, without its usage above each error."""
+    """``argparse``'s own, without its usage above each error, and without abbreviations.
+
+    ``--seed 5`` would be ``--seeds 5``.
+    """
+
+    def __init__(self, prog: str, description: str | None = None) -> None:
+        super().__init__(prog, description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Say it and leave with exit code 2, as ``argparse`` does."""

@@ -185,6 +185,7 @@ def test_combinations_that_failed_are_run_again_when_more_are_asked_for(sweep, c
     assert [row["state"] for row in rows()] == ["FAIL", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     done = command("s", "hydra.sweeper.n_trials=9", module="lightning_sweeps.resume")
     assert len(rows()) == 5, "nothing is repeated that has a value"
+    assert "to run what failed again" not in done.stdout
 
 
 def test_another_space_or_direction_is_refused(sweep):

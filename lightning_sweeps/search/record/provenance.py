@@ -57,7 +57,9 @@ def read_starts(folder: Path) -> list[dict[str, Any]]:
     file = folder / PROVENANCE
     try:
         starts: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-    except ValueError as error:
+        if not all(isinstance(start, dict) and "program" in start for start in starts):
+            raise ValueError("its starts are not there")  # noqa: TRY301 (told as the others)
+    except (ValueError, TypeError) as error:
         more = "Take it away, and type the search's command again"
         raise ConfigError(f"{file} cannot be read: {error}.\n{more}") from error
     return starts

@@ -10,6 +10,20 @@ from typing import Any
 
 from lightning_sweeps.errors import ConfigError
 
+# By the beginning of an argument's name; Optuna itself finds out in the middle of a search.
+LEAST = {
+    "n_startup_": 0,
+    "n_warmup_": 0,
+    "n_min_": 1,
+    "n_ei_": 1,
+    "popsize": 1,
+    "population_size": 2,
+    "min_resource": 1,
+    "max_resource": 1,
+    "reduction_factor": 2,
+    "interval_steps": 1,
+    "patience": 0,
+}
 NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -29,6 +43,9 @@ def require_kinds(where: str, built: type, given: Mapping[str, Any]) -> None:
     except Exception:  # noqa: BLE001 (annotations are anybody's)
         return
     for name, value in given.items():
+        least = next((number for part, number in LEAST.items() if name.startswith(part)), None)
+        if least is not None and isinstance(value, int | float) and value < least:
+            raise ConfigError(f"{where}.{name}={value}: this must be at least {least}")
         if name in hints and not _fits(value, hints[name]):
             wanted = [_named(kind) for kind in _members(hints[name]) if kind is not type(None)]
             raise ConfigError(f"{where}.{name}={value}: this must be {' or '.join(wanted)}")

@@ -129,6 +129,9 @@ class Composer:
                 f"hydra.sweep.subdir gives several trials one folder, {subdir}; have it hold ${{hydra:job.num}}"
             )
         for name, column in columns.items():
+            for option in column[1:]:
+                if str(option).startswith("{"):  # it is merged into what is there, if that has its keys
+                    self.config(self.space.overrides({**first, name: option}))
             if self.loader.repository.group_exists(name.lstrip("+").partition("@")[0]):
                 for option in column[1:]:
                     self.config(self.space.overrides({**first, name: option}))

@@ -40,12 +40,12 @@ class Exhaustive(BaseSampler):
         else:
             drawn = [trial.params for trial in trials]
             first, left = len(trials), [one for one in self.combinations if one not in drawn]
-        again = self._failed(trials)[: max(0, self.asked - first - len(left))]
+        again = self.failed(trials)[: max(0, self.asked - first - len(left))]
         if left or again:
             self.combinations, self._first = [*left, *again], first
         return first + len(left) + len(again)
 
-    def _failed(self, trials: Sequence[FrozenTrial]) -> list[Mapping[str, Any]]:
+    def failed(self, trials: Sequence[FrozenTrial]) -> list[Mapping[str, Any]]:
         """Those of which no trial has another end, nor is on its way."""
         ends: dict[int, set[TrialState]] = {}
         for trial in trials:

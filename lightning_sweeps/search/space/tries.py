@@ -48,13 +48,16 @@ class Tries:
                     raise ConfigError(self._explained(columns, name, value, reason))
 
     def _explained(self, columns: dict[str, list[Any]], name: str, value: Any, reason: str) -> str:
-        """The reason, and the value that it is of, unless any other is refused with the same words."""
-        others = [other for other in columns[name] if other is not value][:1]
-        if any(self._refusal(next(_points(columns, name, other))) == reason for other in others):
+        """The reason, and the value that it is of, unless the config's own value is refused with the same words."""
+        without = {other: column[0] for other, column in columns.items() if other != name}
+        if self._refusal(without) == reason:
             return reason
         said = self.space.overrides({name: value})
         shown = next(line for line in said if line.partition("=")[0] == name)
-        return reason if reason.startswith(shown) else f"{shown}: {reason}"
+        hint = ""
+        if isinstance(self.space.distributions[name], FloatDistribution) and "'float' object" in reason:
+            hint = f"\nFor whole numbers write {name}=int(interval(...))"
+        return f"{reason if reason.startswith(shown) else f'{shown}: {reason}'}{hint}"
 
     def _refusal(self, point: dict[str, Any]) -> Refusal:
         overrides = self.space.overrides(point)

@@ -1,5 +1,6 @@
 """Where a study is kept: by default a journal file in the sweep's folder, else any storage URL of Optuna's."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +48,17 @@ def open_url(url: str) -> BaseStorage:
         missing = getattr(error.__cause__ or error, "name", None)  # Optuna wraps what SQLAlchemy could not import
         if missing in HINTS:
             reason = f"No module named '{missing}'. {HINTS[missing]}"
+        if "://" not in url:
+            reason = "Write sqlite:///study.db, or postgresql+psycopg://host/name"
+        elif _tells_of_a_password(reason, url):
+            reason = "Write an @ in its user or password as %40, a / as %2F, and a : as %3A"
         raise ConfigError(f"hydra.sweeper.storage={masked_url(url)}: cannot be opened. {reason}") from None
+
+
+def _tells_of_a_password(reason: str, url: str) -> bool:
+    """Whether a part of one that was taken for a host or a port stands in an error's text."""
+    password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    return any(part in reason for part in re.split(r"[:@/?#\s]", password) if part)
 
 
 def file_of(url: str | None, folder: Path) -> Path | None:

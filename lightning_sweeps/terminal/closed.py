@@ -1,0 +1,18 @@
+"""Standard streams that whoever started this process has closed, as with ``2>&-``."""
+
+import os
+import sys
+
+
+def open_what_is_closed() -> None:
+    """Have each lead nowhere, or the next file or socket that is opened would be taken for it."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
