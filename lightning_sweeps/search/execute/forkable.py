@@ -14,10 +14,8 @@ SHOWN_THREADS = 3
 SECONDS_OF_A_PROBE = 10.0
 SECONDS_OF_AN_ENDING_THREAD = 0.1
 REFUSES_CUDA, NO_ANSWER = 1, 2
-# How the names begin of threads that a fork does not harm: of jemalloc, which pyarrow and so pandas bring along, and of
-# NVIDIA's driver 580, which makes one when it is asked through NVML whether there is a GPU. If CUDA was started, torch
-# says so, and there are threads of other names, such as cuda-EvtHandlr.
-SAFE_THREADS = ("jemalloc_bg_thd", "cuda0")
+# Of jemalloc, which pyarrow and so pandas bring along: in a forked process it begins without them.
+SAFE_THREADS = ("jemalloc_bg_thd",)
 
 
 def why_not_fork() -> str | None:
@@ -81,7 +79,7 @@ def _is_alone() -> bool:
 
 def _native_threads() -> int:
     """The threads of this process, also those that Python knows nothing of, but for those that a fork does not harm."""
-    return sum(not _name(thread).startswith(SAFE_THREADS) for thread in Path("/proc/self/task").iterdir())
+    return sum(_name(thread) not in SAFE_THREADS for thread in Path("/proc/self/task").iterdir())
 
 
 def _name(thread: Path) -> str:
