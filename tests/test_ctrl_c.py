@@ -1,11 +1,15 @@
 """Ctrl-C at any moment: exit code 130, at most three lines, nothing left."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 pytestmark = pytest.mark.slow
 RUN = ["-m", "lightning_sweeps", "model=mlp", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
@@ -64,3 +68,19 @@ def test_a_command_that_is_interrupted_while_it_imports_says_little(searched, tm
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
     assert not list((searched / "s").glob(".report*")), "nothing half written"
+
+
+def test_a_ctrl_c_waits_for_what_tensorboard_writes():
+    """In the middle it would leave a lock taken, for which the writer's closing waits for ever."""
+    written = []
+    code = compile("raise_signal(SIGINT); sleep(0.2); written.append('all')", "/site/tensorboard/writer.py", "exec")
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (when the other code has ended)
+            exec(code, {**vars(signal), "sleep": time.sleep, "written": written})
+            time.sleep(10)
+        assert written == ["all"]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

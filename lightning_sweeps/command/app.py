@@ -32,6 +32,8 @@ from lightning_sweeps.run.values import require_a_validation, require_kinds
 from lightning_sweeps.safety import trust as trusting
 from lightning_sweeps.safety import user_key  # noqa: F401 (reads its place before a config can set another)
 from lightning_sweeps.terminal.console import could_write
+from lightning_sweeps.terminal.ctrl_c import is_command, leave_at_ctrl_c
+from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 _frozen_in: set[int] = set()  # processes
 
@@ -94,6 +96,8 @@ def _explained(folders: Sequence[Path]) -> Iterator[None]:
         yield
         if not could_write():
             sys.exit(1)
+        if is_command():  # nothing follows but the interpreter's way out, on which a Ctrl-C would have a traceback
+            leave_at_ctrl_c()
     except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
         error = failure.error if isinstance(failure, _RunFailed) else failure
         if isinstance(error, BrokenPipeError):  # nobody reads any more, as after | head
@@ -168,7 +172,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             # The heavy imports are done: from here on Ctrl-C is an exception, which the run turns into a checkpoint.
             in_main_thread = threading.current_thread() is threading.main_thread()
             if in_main_thread and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGINT, interrupt)
             return run(config)
         except Exception as error:
             logging.getLogger("lightning_sweeps.file").exception("The run failed")

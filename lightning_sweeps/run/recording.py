@@ -27,6 +27,7 @@ from lightning_sweeps.run.hyperparameters import (
 )
 from lightning_sweeps.run.objective import Objective, never_logged
 from lightning_sweeps.run.reasons import forget_reasons, note_reason, reason_of_another
+from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 from lightning_sweeps.trial import current_trial
 
 
@@ -67,7 +68,7 @@ def _clearer_errors(job: Assembly) -> Iterator[None]:
         # After Ctrl-C Lightning shuts down in order, ignores further ones, and exits with code 1.
         if not job.interrupt.interrupted:
             raise
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, interrupt)
         raise _interrupted(job) from None
     except NonFiniteLossError as error:
         raise _with_last_good_checkpoint(error, job) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning_sweeps.search.engine.signals import TIME_IS_UP
 from lightning_sweeps.search.execute.gpus import show_gpus
 from lightning_sweeps.search.execute.slots import Slot
+from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 
 def hear_signals() -> None:
@@ -21,7 +22,7 @@ def hear_signals() -> None:
         programs = signal.SIG_DFL
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, programs))
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupt)
     for number in TIME_IS_UP:
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs that a trial starts would inherit
 
