@@ -1,6 +1,7 @@
 """Folders: creating one is claiming it."""
 
 import multiprocessing
+import os
 
 import pytest
 
@@ -31,3 +32,13 @@ def test_a_failed_write_leaves_the_old_file(own_folder):
         write_atomically(file, "\ud800")
     assert file.read_text() == "old"
     assert [path.name for path in own_folder.iterdir()] == ["result.json"]
+
+
+def test_a_pipe_is_written_and_not_replaced(own_folder):
+    pipe = own_folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, "text")
+    assert os.read(reader, 10) == b"text"
+    assert pipe.is_fifo()
+    os.close(reader)

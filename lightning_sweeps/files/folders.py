@@ -41,6 +41,9 @@ def unwritable(folder: Path, reason: str) -> FolderError:
 
 def write_atomically(file: Path, text: str) -> None:
     """Write a whole file or leave the old one as it is."""
+    if file.exists() and not file.is_file():  # a device or a pipe, which is not to be replaced by a file
+        file.write_text(text, encoding="utf-8")
+        return
     temporary = file.with_name(f".{file.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")
