@@ -27,7 +27,11 @@ def joined(app: Path, *overrides: str) -> subprocess.Popen[str]:
 
 
 def owners() -> set[str]:
-    return {trial.user_attrs["supervisor"]["id"] for trial in study().trials}
+    """Of the trials; the journal may be there before its study, and a trial before its owner has signed it."""
+    try:
+        return {trial.user_attrs["supervisor"]["id"] for trial in study().trials}
+    except (ValueError, KeyError):
+        return set()
 
 
 def all_finished(count: int) -> bool:
