@@ -32,7 +32,7 @@ from lightning_sweeps.run.values import require_a_validation, require_kinds
 from lightning_sweeps.safety import trust as trusting
 from lightning_sweeps.safety import user_key  # noqa: F401 (reads its place before a config can set another)
 from lightning_sweeps.terminal.console import could_write
-from lightning_sweeps.terminal.ctrl_c import is_command, leave_at_ctrl_c
+from lightning_sweeps.terminal.ctrl_c import leave_at_ctrl_c, starts_a_command
 from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 _frozen_in: set[int] = set()  # processes
@@ -96,7 +96,9 @@ def _explained(folders: Sequence[Path]) -> Iterator[None]:
         yield
         if not could_write():
             sys.exit(1)
-        if is_command():  # nothing follows but the interpreter's way out, on which a Ctrl-C would have a traceback
+        if starts_a_command(
+            sys.orig_argv
+        ):  # nothing follows but the interpreter's way out, on which a Ctrl-C would have a traceback
             leave_at_ctrl_c()
     except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
         error = failure.error if isinstance(failure, _RunFailed) else failure
