@@ -27,7 +27,6 @@ from lightning_sweeps.run.hyperparameters import (
 )
 from lightning_sweeps.run.objective import Objective, never_logged
 from lightning_sweeps.run.reasons import forget_reasons, note_reason, reason_of_another
-from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 from lightning_sweeps.trial import current_trial
 
 
@@ -62,13 +61,14 @@ def recording(job: Assembly, hyperparameters: dict[str, Any]) -> Iterator[None]:
 @contextmanager
 def _clearer_errors(job: Assembly) -> Iterator[None]:
     """Errors of Lightning's and the loss's as those that a person can act on."""
+    before = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit:
         # After Ctrl-C Lightning shuts down in order, ignores further ones, and exits with code 1.
         if not job.interrupt.interrupted:
             raise
-        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGINT, before)
         raise _interrupted(job) from None
     except NonFiniteLossError as error:
         raise _with_last_good_checkpoint(error, job) from error
