@@ -19,6 +19,7 @@ class Launched:
 
     study: optuna.Study
     tally: Tally
+    finished_here: int  # trials that ended since this start
     stopped_by: int | None = None
 
     @property
@@ -37,11 +38,13 @@ def wait_for_workers(launch: Callable[[], int | None], study: optuna.Study, budg
     """Run them. A launcher complains of a job that it lost also where the others have done what was left."""
     lost: LauncherError | None = None
     stopped_by = None
+    before = len(Tally(study, budget).states)
     try:
         stopped_by = launch()
     except LauncherError as error:
         lost = error
-    ended = Launched(study, Tally(study, budget), stopped_by)
+    tally = Tally(study, budget)
+    ended = Launched(study, tally, len(tally.states) - before, stopped_by)
     if lost is not None:
         if not ended.tally.why_end() and len(ended.tally.states) < budget.n_trials:
             raise lost

@@ -136,7 +136,7 @@ def search(
 
 
 def _open_study(
-    plan: "Plan",
+    plan: Plan,
     storage: BaseStorage | None,
     folder: Path,
     name: str,
@@ -154,7 +154,7 @@ def _open_study(
 
 
 def _record_start(
-    plan: "Plan", study: optuna.Study, folder: Path, config: DictConfig, changed: list[str], at_once: dict[str, int]
+    plan: Plan, study: optuna.Study, folder: Path, config: DictConfig, changed: list[str], at_once: dict[str, int]
 ) -> None:
     said = {"changed": changed, "trials": len(study.get_trials(deepcopy=False))} if changed else {}
     settings = {"cwd": config.hydra.runtime.cwd, "sampler": plan.why, "n_trials": plan.budget.n_trials}
@@ -227,18 +227,23 @@ def _leave(supervisor: Supervisor | Launched, config: DictConfig, folder: Path) 
         sys.exit(130)
     if supervisor.failed:
         sys.exit(f"error: {why_failed(supervisor.study, supervisor.ending)}")
-    tally = supervisor.tally
-    sampler = supervisor.study.sampler
-    if isinstance(sampler, Exhaustive) and (failed := sampler.failed(supervisor.study.get_trials(deepcopy=False))):
-        more = {"hydra.sweeper.n_trials": len(tally.states) + len(failed)}
-        log.info("to run what failed again:\n%s", command_to_go_on(config, folder, **more))
-    elif tally.at_start == len(tally.states) and isinstance(sampler, Exhaustive):
-        log.info("nothing was left to do: each combination has been run")
-    elif tally.at_start == len(tally.states):
-        more = {"hydra.sweeper.n_trials": 2 * len(tally.states)}
-        log.info("nothing was left to do; for more trials:\n%s", command_to_go_on(config, folder, **more))
+    _say_what_is_left(supervisor, config, folder)
     best = best_trial(supervisor.study)
     return best.value if best is not None else None
+
+
+def _say_what_is_left(supervisor: Supervisor | Launched, config: DictConfig, folder: Path) -> None:
+    finished, sampler = len(supervisor.tally.states), supervisor.study.sampler
+    if isinstance(sampler, Exhaustive) and (failed := sampler.failed(supervisor.study.get_trials(deepcopy=False))):
+        more = {"hydra.sweeper.n_trials": finished + len(failed)}
+        log.info("to run what failed again:\n%s", command_to_go_on(config, folder, **more))
+    elif supervisor.finished_here:
+        return
+    elif isinstance(sampler, Exhaustive):
+        log.info("nothing was left to do: each combination has been run")
+    else:
+        more = {"hydra.sweeper.n_trials": 2 * finished}
+        log.info("nothing was left to do; for more trials:\n%s", command_to_go_on(config, folder, **more))
 
 
 def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> None:

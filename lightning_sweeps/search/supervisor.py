@@ -118,6 +118,11 @@ class Supervisor:
         """Whether too many trials failed, or none is complete."""
         return self.ending.startswith("failures") or not self.tally.count(TrialState.COMPLETE)
 
+    @property
+    def finished_here(self) -> int:
+        """Trials that ended since this start."""
+        return len(self.tally.states) - self.tally.at_start
+
     # -- starting ---------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:

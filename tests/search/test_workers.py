@@ -103,6 +103,7 @@ def test_a_launcher_starts_supervisors(sweep, launcher):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ended by n_trials=12: 12 complete" in done.stdout
+    assert "nothing was left to do" not in done.stdout
     assert all_finished(12)
     assert len(owners()) == 2
     assert len({row["x"] for row in rows()}) == 12
