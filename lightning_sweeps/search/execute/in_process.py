@@ -17,6 +17,7 @@ from lightning_sweeps.search.execute.hydras_log import log_as_hydra
 from lightning_sweeps.search.execute.ranks import Launch, start_ranks_by
 from lightning_sweeps.search.execute.task import ReportingTrial, leave_if_forked, run_trial
 from lightning_sweeps.search.space.job import Job
+from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 
 def run_here(
@@ -43,7 +44,7 @@ def _ctrl_c_raising() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # Python lets only that one
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:

@@ -1,9 +1,9 @@
 """Building the parts of configurations before a search's first trial, in a process that trains nothing."""
 
 import os
+import pickle
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
 
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,15 +24,15 @@ class Rehearsal:
         os.dup2(nowhere, 2)
         while True:
             try:
-                config = connection.recv()
+                packed: bytes = connection.recv()
             except EOFError:
                 return
-            connection.send(_refusal(program, config))
+            connection.send(_refusal(program, packed))
 
 
-def _refusal(program: Program, config: Any) -> Refusal:
+def _refusal(program: Program, packed: bytes) -> Refusal:
     try:
-        program.task_function.rehearse(config)
+        program.task_function.rehearse(pickle.loads(packed))  # noqa: S301 (the supervisor's)
     except SweepsError as error:
         return str(error)
     except OmegaConfBaseException as error:

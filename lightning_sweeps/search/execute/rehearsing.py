@@ -1,5 +1,6 @@
 """A rehearsal, as the supervisor sees it."""
 
+import pickle
 import signal
 import time
 from multiprocessing.connection import Connection, wait
@@ -20,7 +21,11 @@ class Rehearsing:
         self._held: tuple[TrialProcess, Connection] | None = None
 
     def __call__(self, config: Any) -> Refusal:
-        """What is wrong with it."""
+        """What is wrong with it. Of a config that does not pickle nobody can say; its trial composes it by itself."""
+        try:
+            packed = pickle.dumps(config)
+        except Exception:  # noqa: BLE001 (whatever a config's objects raise)
+            return None
         try:
             if self._held is None:
                 if self.processes.servers.imports_each_time:  # that would take as long as a trial
@@ -30,7 +35,7 @@ class Rehearsing:
                 if self._hear() != READY:
                     return None
                 self._held[1].send(Rehearsal())
-            self._held[1].send(config)
+            self._held[1].send(packed)
             reason: Refusal = self._hear()
         except (EOFError, OSError):
             return None

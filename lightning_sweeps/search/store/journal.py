@@ -76,10 +76,7 @@ def open_journal(folder: Path, *, alone: bool = True) -> BaseStorage:
     """
     file = folder / JOURNAL
     if alone and file.is_file():
-        _drop_torn_line(file)
-        lines = file.read_bytes().splitlines()
-        if lines and not _is_entry(lines[-1]):  # which Optuna would notice when it writes the next
-            raise _damaged(file, f"line {len(lines)} of it cannot be read")
+        _settle_the_end(file)
     return _open(JournalFile(str(file), lock_obj=FileLock(file)), file)
 
 
@@ -112,7 +109,13 @@ def _is_entry(line: bytes) -> bool:
     return True
 
 
-def _drop_torn_line(file: Path) -> None:
+def _settle_the_end(file: Path) -> None:
+    """Drop a torn line, and refuse a foreign one, which Optuna would notice only when it writes the next."""
     content = file.read_bytes()
-    if content and not content.endswith(b"\n"):
-        os.truncate(file, content.rfind(b"\n") + 1)
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        os.truncate(file, len(whole))
+    last = whole[:-1].rpartition(b"\n")[2]
+    if last and not _is_entry(last):
+        number = whole.count(b"\n")
+        raise _damaged(file, f"line {number} of it cannot be read")
