@@ -65,12 +65,12 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     def rehearse(config: DictConfig) -> None:
         check(config)
-        from lightning_sweeps.run.dry_run import rehearse
+        from lightning_sweeps.run import dry_run
 
         HydraConfig.instance().set_config(config)
         with read_write(config), open_dict(config):
             del config["hydra"]  # as Hydra does before it calls the task
-        rehearse(config)
+        dry_run.rehearse(config)
 
     # Read by the sweeper ``study``. The first two know before the first trial what is wrong with a config.
     of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.run.warm",)}
@@ -96,9 +96,8 @@ def _explained(folders: Sequence[Path]) -> Iterator[None]:
         yield
         if not could_write():
             sys.exit(1)
-        if starts_a_command(
-            sys.orig_argv
-        ):  # nothing follows but the interpreter's way out, on which a Ctrl-C would have a traceback
+        # Nothing follows but the interpreter's way out, on which a Ctrl-C would have a traceback.
+        if starts_a_command(sys.orig_argv):
             leave_at_ctrl_c()
     except (Exception, _RunFailed) as failure:  # noqa: BLE001 (every error becomes a message)
         error = failure.error if isinstance(failure, _RunFailed) else failure

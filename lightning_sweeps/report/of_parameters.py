@@ -18,14 +18,8 @@ from lightning_sweeps.report.table import shown
 from lightning_sweeps.search.record.trials_csv import ranked
 
 FEWEST_FOR_IMPORTANCE = 10
-
-
 MOST_SLICES = 12
-
-
 MOST_IN_CONTOUR = 120  # its grid grows with the square
-
-
 MOST_REPEATS = 30
 
 

@@ -7,9 +7,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_sweeps.errors import (
-    ConfigError,
-)
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.run import optimization
 from lightning_sweeps.run.assembly import assemble, count_parameters
 from lightning_sweeps.safety.trust import build
@@ -28,7 +26,7 @@ def rehearse(config: DictConfig) -> None:
             job = assemble(parts, folder, _build_once)
     except ConfigError:  # perhaps of a module that computes with its weights when it is made
         job = assemble(parts, folder, build)
-    if plain["optimizer"] and count_parameters(job.module) is not None:
+    if plain.get("optimizer") and count_parameters(job.module) is not None:
         job.module.trainer = job.trainer
         optimization.make_optimizer(job.module, plain["optimizer"])
 

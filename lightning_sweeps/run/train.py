@@ -10,10 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.run import summary
 from lightning_sweeps.run.assembly import assemble
-from lightning_sweeps.run.hyperparameters import (
-    flat_hyperparameters,
-    plain_values,
-)
+from lightning_sweeps.run.hyperparameters import flat_hyperparameters, plain_values
 from lightning_sweeps.run.messages import route_messages
 from lightning_sweeps.run.recording import recording
 from lightning_sweeps.run.stages import DO

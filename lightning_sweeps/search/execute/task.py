@@ -13,6 +13,10 @@ from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.search.engine.outcome import Outcome, judge
 
+READY = "ready"  # a process has all that it needs, and waits for a trial
+BEGUN = "begun"  # it is calling the task function
+SAVING, SAVED = "saving", "saved"  # it is writing a checkpoint, or not any more
+
 
 class ReportingTrial(trials.Trial):
     """The current trial of a search; ``exchange`` gives a report to the study and returns whether to prune."""
@@ -102,12 +106,3 @@ def leave_if_forked(process: int) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(0)
-
-
-READY = "ready"  # a process has all that it needs, and waits for a trial
-
-
-BEGUN = "begun"  # it is calling the task function
-
-
-SAVING, SAVED = "saving", "saved"  # it is writing a checkpoint, or not any more

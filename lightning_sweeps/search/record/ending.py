@@ -37,9 +37,13 @@ def counted(trials: Sequence[FrozenTrial]) -> str:
 def why_failed(study: optuna.Study, ending: str) -> str:
     """Why a search has failed, in one line, with the first failure's reason."""
     trials = study.get_trials(deepcopy=False)
-    failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
+    failed = _first_failure(trials)
     because = f"; trial {failed.number}: {masked(str(failed.user_attrs.get('reason')))}" if failed is not None else ""
     return f"the search ended by {ending}: {counted(trials) or 'no trial'}{because}"
+
+
+def _first_failure(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    return next((trial for trial in trials if trial.state is TrialState.FAIL), None)
 
 
 def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
@@ -55,7 +59,7 @@ def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Check
         if best:
             lines.append(f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}")
     if not any(trial.state is TrialState.COMPLETE for trial in trials):
-        failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
+        failed = _first_failure(trials)
         if failed is not None:
             where = Path(failed.user_attrs.get("folder", folder)) / "output.log"
             lines.append(f"trial {failed.number}: {failed.user_attrs.get('reason')}")
