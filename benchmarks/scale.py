@@ -27,14 +27,16 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from run import machine
 
-from lightning_sweeps.search.engine.budget import Budget, Tally
+from lightning_sweeps.search.engine.budget import Budget
+from lightning_sweeps.search.engine.tally import Tally
 from lightning_sweeps.search.record.trials_csv import Results
 from lightning_sweeps.search.space.samplers import Numbered
 from lightning_sweeps.search.space.space import Space
 from lightning_sweeps.search.store.journal import JOURNAL, open_journal, read_journal
-from lightning_sweeps.search.store.owners import Owner
 from lightning_sweeps.search.store.storage import flush, open_url
-from lightning_sweeps.search.store.study import open_study
+from lightning_sweeps.search.study.news import Reading, maximizes
+from lightning_sweeps.search.study.opening import open_study
+from lightning_sweeps.search.study.owners import Owner
 
 HERE = Path(__file__).parent
 SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
@@ -147,26 +149,28 @@ def ask_and_tell(
     """Median seconds of what a supervisor does before a trial and after it, and of opening the study."""
     begun = time.perf_counter()
     study = opened(url, folder, sampler)
-    owner, tally = Owner(study, folder, 60.0), Tally(study, Budget(UNLIMITED))
+    owner, reading = Owner(study, folder, 60.0), Reading(study, UNLIMITED)
+    tally = Tally(Budget(UNLIMITED), reading.news(), maximizes(study))
     results = Results(study, folder, list(SPACE.distributions))
     opening = time.perf_counter() - begun
     asks, tells = [], []
     for _ in range(n + 1):
         begun = time.perf_counter()
-        trial = suggested(owner, tally)
+        trial = suggested(owner, reading)
         flush(study)
         asked = time.perf_counter()
         assert owner.owns(trial)
         study.tell(trial, sum(value**2 for value in trial.params.values()))
-        results.update(tally.update())
+        tally.note(reading.news())
+        results.update(reading.trials)
         asks.append(asked - begun)
         tells.append(time.perf_counter() - asked)
     owner.close()
     return statistics.median(asks[1:]), statistics.median(tells[1:]), opening  # a process's first one imports
 
 
-def suggested(owner: Owner, tally: Tally) -> Trial:
-    found = owner.next_trial(UNLIMITED, tally.trials)
+def suggested(owner: Owner, reading: Reading) -> Trial:
+    found = owner.next_trial(UNLIMITED, reading.trials)
     assert found is not None
     for name, distribution in SPACE.distributions.items():
         found[0]._suggest(name, distribution)

@@ -19,9 +19,9 @@ ROOMS = [
     {"report"},
     {"search"},
     {"search.record"},
-    {"search.execute"},
-    {"search.store"},
-    {"search.space", "search.engine"},
+    {"search.study", "search.execute"},
+    {"search.store", "search.space"},
+    {"search.engine"},
     {"run"},
     {"models", "datamodules", "callbacks"},
     {"safety"},
@@ -31,7 +31,9 @@ ROOMS = [
 FLOOR = {name: floor for floor, names in enumerate(ROOMS) for name in names}
 # What a room does without, also where it would be at hand.
 WITHOUT = {
-    "search.engine": {"multiprocessing", "hydra", "omegaconf"},
+    "search.engine": {"optuna", "multiprocessing", "hydra", "omegaconf"},
+    "search.execute": {"optuna"},
+    "search.study": {"multiprocessing", "subprocess"},
     "search.store": {"multiprocessing", "subprocess"},
 }
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
-from optuna.trial import TrialState
 
 from lightning_sweeps.errors import LauncherError
-from lightning_sweeps.search.engine.budget import Budget, Tally
+from lightning_sweeps.search.engine.budget import Budget
+from lightning_sweeps.search.engine.outcome import State
+from lightning_sweeps.search.engine.tally import Tally
+from lightning_sweeps.search.study.news import Reading, maximizes
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +19,6 @@ log = logging.getLogger(__name__)
 class Launched:
     """What is left to say where workers have done the search."""
 
-    study: optuna.Study
     tally: Tally
     finished_here: int  # trials that ended since this start
     stopped_by: int | None = None
@@ -31,22 +32,26 @@ class Launched:
 
     @property
     def failed(self) -> bool:
-        return not self.tally.count(TrialState.COMPLETE)
+        return not self.tally.count(State.COMPLETE)
 
 
 def wait_for_workers(launch: Callable[[], int | None], study: optuna.Study, budget: Budget) -> Launched:
     """Run them. A launcher complains of a job that it lost also where the others have done what was left."""
     lost: LauncherError | None = None
     stopped_by = None
-    before = len(Tally(study, budget).states)
+    before = len(_counted(study, budget).states)
     try:
         stopped_by = launch()
     except LauncherError as error:
         lost = error
-    tally = Tally(study, budget)
-    ended = Launched(study, tally, len(tally.states) - before, stopped_by)
+    tally = _counted(study, budget)
+    ended = Launched(tally, len(tally.states) - before, stopped_by)
     if lost is not None:
         if not ended.tally.why_end() and len(ended.tally.states) < budget.n_trials:
             raise lost
         log.warning("%s", str(lost).splitlines()[0])
     return ended
+
+
+def _counted(study: optuna.Study, budget: Budget) -> Tally:
+    return Tally(budget, Reading(study, budget.n_trials).news(), maximizes(study))

@@ -17,7 +17,7 @@ from lightning_sweeps.search.space.direction import directions
 from lightning_sweeps.search.space.parts import build_pruner, build_sampler
 from lightning_sweeps.search.space.samplers import Exhaustive
 from lightning_sweeps.search.space.space import Space, parse_space
-from lightning_sweeps.search.store.study import open_study
+from lightning_sweeps.search.study.opening import open_study
 
 BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
 

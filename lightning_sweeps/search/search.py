@@ -10,18 +10,16 @@ from typing import Any
 
 import optuna
 from hydra.core.utils import setup_globals
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.overrides.again import command_to_go_on
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import hide_passwords
-from lightning_sweeps.search.engine.budget import Tally
+from lightning_sweeps.search.engine.loop import Loop
 from lightning_sweeps.search.execute.errand import Errand, Prepare
 from lightning_sweeps.search.execute.hydras_log import log_as_hydra
-from lightning_sweeps.search.execute.in_process import run_here
 from lightning_sweeps.search.execute.processes import Processes
 from lightning_sweeps.search.execute.rehearsing import Rehearsing
 from lightning_sweeps.search.execute.servers import Server, Servers
@@ -33,23 +31,21 @@ from lightning_sweeps.search.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.search.record.ending import summarize, why_failed
 from lightning_sweeps.search.record.provenance import record_start
 from lightning_sweeps.search.record.trials_csv import Results, best_trial
-from lightning_sweeps.search.record.view import open_view
 from lightning_sweeps.search.space.direction import described
 from lightning_sweeps.search.space.samplers import Exhaustive
 from lightning_sweeps.search.space.tries import Tries
-from lightning_sweeps.search.store.continuity import require_same, require_study
 from lightning_sweeps.search.store.disks import warn_of_network
 from lightning_sweeps.search.store.journal import JOURNAL, open_journal
 from lightning_sweeps.search.store.lock import FolderLock
-from lightning_sweeps.search.store.owners import STORAGE_TROUBLE, Owner
 from lightning_sweeps.search.store.search_folder import choose_folder, save_config
 from lightning_sweeps.search.store.storage import be_patient, file_of, open_url
-from lightning_sweeps.search.supervisor import Supervisor
+from lightning_sweeps.search.study.continuity import require_same, require_study
+from lightning_sweeps.search.study.owners import Owner
+from lightning_sweeps.search.supervise import supervise
 
 log = logging.getLogger(__name__)
 
 SECONDS_TO_END = 5.0  # for the trials of a supervisor that has just been killed
-TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn is imported
 
 
 def search(
@@ -61,7 +57,7 @@ def search(
     slots: Slots,
     servers: tuple[Servers, Server] | None,
     report: Prepare | None,
-    supervise: Callable[..., object],
+    work: Callable[..., object],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
@@ -69,7 +65,7 @@ def search(
         servers: of the trials' processes, and the first of them, opened; None where trials run in this process.
         report: prepares to write the report of a search's folder, as its storage and its name in it tell; the writing
             returns why there is none, if so. None where none is wanted.
-        supervise: what a worker on another machine calls, with the first five of these and ``join`` among the options.
+        work: what a worker on another machine calls, with the first five of these and ``join`` among the options.
 
     Raises:
         SweepsError: something that a person can act on, before the first trial.
@@ -107,10 +103,10 @@ def search(
         checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
         if workers is not None:
             _announce(plan, folder, config)
-            worker = Worker(supervise, options, hydra_context, task_function, config, arguments, gpus)
+            worker = Worker(work, options, hydra_context, task_function, config, arguments, gpus)
             fixed = plan.space.fixed
             be_patient(study._storage, options["grace_period"])  # noqa: SLF001 (it is asked again hours later)
-            ended: Supervisor | Launched = wait_for_workers(
+            ended: Loop | Launched = wait_for_workers(
                 lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget
             )
         else:
@@ -121,8 +117,10 @@ def search(
 
             owner = Owner(study, folder, options["grace_period"], slots.count)
             stack.callback(owner.close)
-            ended = _supervise(
-                plan, owner, folder, hydra_context, task_function, config, slots, processes, after, errand
+            owner.put_back((), SECONDS_TO_END)
+            _announce(plan, folder, config, f", {slots.count} at a time{slots.described()}")
+            ended = supervise(
+                plan, owner, folder, hydra_context, task_function, config, slots.count, processes, after, errand
             )
         results.finish()
         checkpoints.tidy()
@@ -132,7 +130,7 @@ def search(
         if errand is not None:
             _write_report(errand, (str(folder), url, name))
         summarize(study, ended.ending, folder, checkpoints)
-    return _leave(ended, config, folder)
+    return _leave(ended, study, config, folder)
 
 
 def _open_study(
@@ -171,47 +169,6 @@ def _write_report(errand: Errand, where: tuple[str, str | None, str]) -> None:
         log.warning("no report.html: %s", wrong)
 
 
-def _supervise(
-    plan: Plan,
-    owner: Owner,
-    folder: Path,
-    hydra_context: Any,
-    task_function: Any,
-    config: DictConfig,
-    slots: Slots,
-    processes: Processes | None,
-    after: Callable[[Sequence[FrozenTrial]], None],
-    errand: Errand | None,
-) -> Supervisor:
-    """Run trials until a budget is used."""
-    owner.put_back((), SECONDS_TO_END)
-    _announce(plan, folder, config, f", {slots.count} at a time{slots.described()}")
-    study, objectives = owner.study, len(plan.directions)
-    if processes is not None:
-        processes.lock = owner.lock.file
-        processes.errand = errand if plan.budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
-    with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
-        supervisor = Supervisor(
-            study,
-            Tally(study, plan.budget),
-            slots.count,
-            owner,
-            plan.compose,
-            processes,
-            lambda job, report: run_here(job, report, hydra_context, task_function, config, objectives),
-            after,
-            view,
-        )
-        try:
-            supervisor.run()
-        except (*STORAGE_TROUBLE, ConfigError) as error:
-            if isinstance(error, ConfigError) and not any(trial.state.is_finished() for trial in study.trials):
-                raise  # nothing to go on with
-            again = command_to_go_on(config, folder)
-            raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
-    return supervisor
-
-
 def _rehearse(plan: Plan, processes: Processes, task_function: Any) -> None:
     """Know before the first trial what cannot be built, of programs that can say so."""
     if not hasattr(task_function, "rehearse") or plan.compose.extend is not None:
@@ -220,24 +177,24 @@ def _rehearse(plan: Plan, processes: Processes, task_function: Any) -> None:
         Tries(plan.space, plan.compose, asked).require_buildable()
 
 
-def _leave(supervisor: Supervisor | Launched, config: DictConfig, folder: Path) -> float | None:
-    if supervisor.stopped_by is not None or supervisor.ending.startswith("timeout"):
+def _leave(ended: Loop | Launched, study: optuna.Study, config: DictConfig, folder: Path) -> float | None:
+    if ended.stopped_by is not None or ended.ending.startswith("timeout"):
         log.info("go on with:\n%s", command_to_go_on(config, folder))
-    if supervisor.stopped_by is not None:
+    if ended.stopped_by is not None:
         sys.exit(130)
-    if supervisor.failed:
-        sys.exit(f"error: {why_failed(supervisor.study, supervisor.ending)}")
-    _say_what_is_left(supervisor, config, folder)
-    best = best_trial(supervisor.study)
+    if ended.failed:
+        sys.exit(f"error: {why_failed(study, ended.ending)}")
+    _say_what_is_left(ended, study, config, folder)
+    best = best_trial(study)
     return best.value if best is not None else None
 
 
-def _say_what_is_left(supervisor: Supervisor | Launched, config: DictConfig, folder: Path) -> None:
-    finished, sampler = len(supervisor.tally.states), supervisor.study.sampler
-    if isinstance(sampler, Exhaustive) and (failed := sampler.failed(supervisor.study.get_trials(deepcopy=False))):
+def _say_what_is_left(ended: Loop | Launched, study: optuna.Study, config: DictConfig, folder: Path) -> None:
+    finished, sampler = len(ended.tally.states), study.sampler
+    if isinstance(sampler, Exhaustive) and (failed := sampler.failed(study.get_trials(deepcopy=False))):
         more = {"hydra.sweeper.n_trials": finished + len(failed)}
         log.info("to run what failed again:\n%s", command_to_go_on(config, folder, **more))
-    elif supervisor.finished_here:
+    elif ended.finished_here:
         return
     elif isinstance(sampler, Exhaustive):
         log.info("nothing was left to do: each combination has been run")

@@ -14,14 +14,16 @@ from postgresql import PASSWORD, server
 from searches import rows
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.search.engine.budget import Budget, Tally
+from lightning_sweeps.search.engine.budget import Budget
+from lightning_sweeps.search.engine.tally import Tally
 from lightning_sweeps.search.record.trials_csv import Results, best_trial
 from lightning_sweeps.search.space.space import Space
 from lightning_sweeps.search.store.cache import Cache
 from lightning_sweeps.search.store.journal import open_journal
-from lightning_sweeps.search.store.owners import Owner
 from lightning_sweeps.search.store.storage import flush, open_url
-from lightning_sweeps.search.store.study import open_study
+from lightning_sweeps.search.study.news import Reading, maximizes
+from lightning_sweeps.search.study.opening import open_study
+from lightning_sweeps.search.study.owners import Owner
 
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
@@ -172,7 +174,7 @@ def test_trials_of_a_dead_supervisor_of_this_machine_wait_at_once(storage, join)
 def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(storage, join, monkeypatch):
     silent, speaking = join(elsewhere=True, grace_period=5.0), join(elsewhere=True, grace_period=5.0)
     now = [100.0]
-    monkeypatch.setattr("lightning_sweeps.search.store.owners.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lightning_sweeps.search.study.owners.time.monotonic", lambda: now[0])
     first, _ = silent.next_trial(10)
     first.set_user_attr("folder", "/somewhere")
     flush(silent.study)
@@ -323,15 +325,16 @@ def test_trials_are_read_as_optuna_reads_them(storage, again):
 
 def test_the_tally_sees_what_other_supervisors_told(storage):
     study = opened(storage)
-    tally = Tally(study, Budget(n_trials=4, patience=2, target=0.5))
+    reading = Reading(study, 4)
+    tally = Tally(Budget(n_trials=4, patience=2, target=0.5), reading.news(), maximizes(study))
     other = opened(storage)
     for value in (3.0, 1.0, 2.0):
         other.tell(other.ask(SPACE.distributions), value)
     other.ask(SPACE.distributions)
-    tally.update()
+    tally.note(reading.news())
     assert (len(tally.states), tally.unfinished, tally.best.number, tally.why_end()) == (3, 1, 1, "")
     other.tell(other.ask(SPACE.distributions), 4.0)
-    tally.update()
+    tally.note(reading.news())
     assert tally.why_end() == "patience=2"
 
 

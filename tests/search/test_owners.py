@@ -14,9 +14,9 @@ from lightning_sweeps.errors import FolderError
 from lightning_sweeps.search.space.space import Space
 from lightning_sweeps.search.store import locking, rows, storage
 from lightning_sweeps.search.store.journal import open_journal
-from lightning_sweeps.search.store.owners import Owner
 from lightning_sweeps.search.store.storage import open_url
-from lightning_sweeps.search.store.study import open_study
+from lightning_sweeps.search.study.opening import open_study
+from lightning_sweeps.search.study.owners import Owner
 
 
 def supervisor(kind: str) -> Owner:

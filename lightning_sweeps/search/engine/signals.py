@@ -27,8 +27,7 @@ class Signals:
     After a warning the handler that was there before is called when all is done.
     """
 
-    def __init__(self, handler: Callable[[int], None]) -> None:
-        self.handler = handler
+    def __init__(self) -> None:
         self._caught: list[int] = []
         self._warned: int | None = None
 
@@ -40,15 +39,15 @@ class Signals:
         self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False) if self._before else -1
         return self
 
-    def deliver(self) -> None:
-        """Call the handler for what has come since."""
+    def deliver(self, handle: Callable[[int], None]) -> None:
+        """Handle what has come since."""
         with suppress(BlockingIOError):
             self.wake.recv(64)
         while self._caught:
             number = self._caught.pop(0)
             if number in TIME_IS_UP:
                 self._warned = number
-            self.handler(number)
+            handle(number)
 
     def __exit__(self, kind: object, *_: object) -> None:
         for number, handler in self._before.items():

@@ -1,7 +1,7 @@
-"""How a trial ended whose first process has not said that it is done: judged by what is known of its processes."""
+"""How a trial ended that has not said so itself: judged by what is known of its processes."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lightning_sweeps.search.engine.outcome import Outcome
@@ -32,18 +32,12 @@ class Verdict:
     from_outside: bool = False
 
 
-def judge_ending(processes: Sequence[Ending], *, failure: str, put_back: bool) -> Verdict:
+def judge_ending(processes: Sequence[Ending]) -> Verdict:
     """Judge a trial all of whose processes have ended.
 
     Args:
         processes: of a distributed trial by rank; the first speaks for the trial.
-        failure: why the supervisor has killed it; empty if it has not.
-        put_back: the trial waits to be run again, since the search stops or another supervisor has taken it.
     """
-    if failure:
-        return Verdict(Outcome("failed", reason=failure))
-    if put_back:
-        return Verdict(Outcome("interrupted"))
     dead = next((rank for rank in reversed(range(len(processes))) if processes[rank].died), None)
     spoken = [(process.outcome.at, rank) for rank, process in enumerate(processes) if process.outcome is not None]
     if dead is not None:  # what the others said came of it
@@ -58,6 +52,21 @@ def judge_ending(processes: Sequence[Ending], *, failure: str, put_back: bool) -
     if first > 0 and outcome.reason:
         outcome.reason = f"rank {first}: {outcome.reason}"
     return Verdict(outcome)
+
+
+def outcome_of(verdict: Verdict, *, failure: str, put_back: bool, retry: Callable[[], bool]) -> Outcome:
+    """How a trial ended that has not said so itself.
+
+    Args:
+        failure: why the supervisor has killed it; empty if it has not.
+        put_back: the trial waits to be run again, since the search stops or another supervisor has taken it.
+        retry: says, and counts, that the trial may be run again although nobody has asked for its end.
+    """
+    if failure:
+        return Outcome("failed", reason=failure)
+    if put_back or (verdict.from_outside and retry()):
+        return Outcome("interrupted")
+    return verdict.outcome
 
 
 def _death(processes: Sequence[Ending], rank: int) -> Verdict:

@@ -1,10 +1,12 @@
-"""Trials in the process of the search itself, for a debugger."""
+"""Work in the process of the search itself, for a debugger."""
 
 import gc
 import importlib
 import os
+import select
 import signal
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,30 +14,103 @@ from typing import Any
 from omegaconf import DictConfig
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.search.engine.contracts import (
+    Begun,
+    Decision,
+    Ended,
+    Gone,
+    Hear,
+    Member,
+    Reported,
+    Signalled,
+    Work,
+)
 from lightning_sweeps.search.engine.outcome import Outcome
+from lightning_sweeps.search.engine.verdict import Verdict
 from lightning_sweeps.search.execute.hydras_log import log_as_hydra
 from lightning_sweeps.search.execute.ranks import Launch, start_ranks_by
 from lightning_sweeps.search.execute.task import ReportingTrial, leave_if_forked, run_trial
-from lightning_sweeps.search.space.job import Job
 from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 
-def run_here(
-    job: Job, report: Any, hydra_context: Any, task_function: Any, master: DictConfig, objectives: int
-) -> Outcome:
-    for module in getattr(task_function, "preload", ()):
-        importlib.import_module(module)
-    start_ranks_by(_refuse_ranks, 1)
-    trial = ReportingTrial(job.trial.number, job.params, job.restarted, report, lambda _: None)
-    process = os.getpid()
-    try:
-        with _ctrl_c_raising():
-            outcome = run_trial(trial, hydra_context, task_function, job.config, objectives)
-        leave_if_forked(process)
+class InProcessExecutor:
+    """Does one piece of work after another while it is waited for; what runs can be stopped by Ctrl-C only.
+
+    Args:
+        master: the search's own config; its logging is set up again after each trial.
+        objectives: how many numbers the task function returns.
+    """
+
+    def __init__(self, hydra_context: Any, task_function: Any, master: DictConfig, objectives: int) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.master = master
+        self.objectives = objectives
+        self._started: deque[Work] = deque()
+        self._stopped: set[Work] = set()
+
+    def start(self, work: Work, slot: int) -> None:
+        self._started.append(work)
+
+    def prepare(self, *, more: bool, seconds_left: float) -> None:
+        pass
+
+    def wait(self, seconds: float | None, hear: Hear, wake: Any) -> None:
+        if not self._started:
+            select.select([wake], [], [], seconds)
+        while self._started:
+            work = self._started.popleft()
+            outcome = self._run(work, hear)
+            hear(Ended(work, work.members[0], outcome))
+            hear(Gone(work, Verdict(outcome)))
+
+    def stop(self, work: Work) -> None:
+        self._stopped.add(work)
+
+    kill = stop
+
+    def is_writing(self, work: Work) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._started.clear()
+
+    def _run(self, work: Work, hear: Hear) -> Outcome:
+        hear(Begun(work))
+        if work in self._stopped:
+            return Outcome("interrupted")
+        member, paused = work.members[0], False
+
+        def report(value: float, step: int) -> bool:
+            nonlocal paused
+            decision = hear(Reported(work, member, value, step))
+            if decision is Decision.PAUSE:
+                paused = True
+                signal.raise_signal(signal.SIGINT)
+            return decision is Decision.STOP
+
+        try:
+            outcome = self._call(member, report)
+        except KeyboardInterrupt:
+            outcome = Outcome("interrupted")
+        if outcome.how == "interrupted" and not paused:
+            hear(Signalled(signal.SIGINT))
         return outcome
-    finally:
-        log_as_hydra(master, hydra_context)  # the trial's handlers write into its folder
-        gc.collect()  # a module and its trainer refer to each other, and the next trial's need their memory
+
+    def _call(self, member: Member, report: Any) -> Outcome:
+        for module in getattr(self.task_function, "preload", ()):
+            importlib.import_module(module)
+        start_ranks_by(_refuse_ranks, 1)
+        trial = ReportingTrial(member.trial, member.params, member.resumed, report, lambda _: None)
+        process = os.getpid()
+        try:
+            with _ctrl_c_raising():
+                outcome = run_trial(trial, self.hydra_context, self.task_function, member.config, self.objectives)
+            leave_if_forked(process)
+            return outcome
+        finally:
+            log_as_hydra(self.master, self.hydra_context)  # the trial's handlers write into its folder
+            gc.collect()  # a module and its trainer refer to each other, and the next trial's need their memory
 
 
 @contextmanager

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.search.engine.contracts import Member, Work
 from lightning_sweeps.search.engine.verdict import UNKNOWN_EXIT
 from lightning_sweeps.search.execute.errand import Errand
+from lightning_sweeps.search.execute.group import Group, Rank
 from lightning_sweeps.search.execute.process import Assignment
 from lightning_sweeps.search.execute.ranks import Launch
-from lightning_sweeps.search.execute.running import Rank, Running
 from lightning_sweeps.search.execute.server import Told, hear, hear_text, tell
 from lightning_sweeps.search.execute.servers import Server, Servers
 from lightning_sweeps.search.execute.slots import Slots
 from lightning_sweeps.search.execute.trial_process import TrialProcess
 from lightning_sweeps.search.execute.uncomposed import Uncomposed
-from lightning_sweeps.search.space.job import Job
 
 log = logging.getLogger(__name__)
 SERVER_DIED = "the server that trials are started from was killed, perhaps for want of memory"
@@ -33,10 +33,10 @@ DEATHS_OF_SERVERS = 5  # then something on this machine kills them
 
 
 class Processes:
-    """Starts jobs in slots.
+    """Starts the processes of work.
 
     A process spends as long on being forked and set up as on all else between two trials, so the next one is made while
-    the others work, and waits for its job.
+    the others work, and waits for its trial.
 
     Args:
         server: opened by ``servers``, which have the next one where it fails.
@@ -88,16 +88,16 @@ class Processes:
         process, connection = self.take()
         self.errand.begin(connection, lambda: process.signal(signal.SIGKILL))
 
-    def start(self, job: Job, slot: int, others: int) -> Running:
-        """Start a job, where so many slots of other supervisors work on the same cores."""
-        running = Running(job, _pack(job), slot, self.slots.place(slot, others), [])
-        self._add_rank(running, None)
-        return running
+    def start(self, work: Work, slot: int, others: int) -> Group:
+        """Start work of one member. ``others`` is the number of other supervisors' slots on the same cores."""
+        group = Group(work, _pack(work.members[0]), slot, self.slots.place(slot, others), [])
+        self._add_rank(group, None)
+        return group
 
-    def launch(self, running: Running, launch: Launch) -> None:
+    def launch(self, group: Group, launch: Launch) -> None:
         """Start the other processes of a distributed trial."""
         for environment in launch.environments:
-            self._add_rank(running, environment)
+            self._add_rank(group, environment)
 
     def start_again(self, rank: Rank) -> None:
         """Give the work of a process that has not begun to another one."""
@@ -112,11 +112,10 @@ class Processes:
         with suppress(OSError):  # it was killed meanwhile
             rank.connection.send(rank.assignment)
 
-    def _add_rank(self, running: Running, environment: dict[str, str] | None) -> None:
-        assignment = Assignment(
-            running.packed, running.job.folder, running.place, environment, self.lock, self.objectives
-        )
-        running.ranks.append(Rank(*self.take(), assignment))
+    def _add_rank(self, group: Group, environment: dict[str, str] | None) -> None:
+        folder = group.member.folder
+        assignment = Assignment(group.packed, folder, group.place, environment, self.lock, self.objectives)
+        group.ranks.append(Rank(*self.take(), assignment))
 
     def take(self) -> tuple[TrialProcess, Connection]:
         """The process that was made, or is being made now, and what it listens to."""
@@ -234,12 +233,12 @@ def fair_time(slots: Slots) -> float:
     return 60.0 + 3 * time.process_time() * crowding
 
 
-def _pack(job: Job) -> bytes:
-    """What a trial's process is to know of it: the config, or what it is composed of where that does not pickle."""
-    told = job.trial.number, job.params, job.restarted
+def _pack(member: Member) -> bytes:
+    """What a trial's process is to know of it: the config, or what it is composed of if that does not pickle."""
+    told = member.trial, member.params, member.resumed
     try:
-        return pickle.dumps((*told, job.config))
+        return pickle.dumps((*told, member.config))
     except Exception:  # noqa: BLE001 (whatever a config's objects raise)
-        sweep = job.config.hydra.sweep
-        uncomposed = Uncomposed(job.trial.number, list(job.overrides), str(sweep.dir), str(sweep.subdir))
+        sweep = member.config.hydra.sweep
+        uncomposed = Uncomposed(member.trial, list(member.overrides), str(sweep.dir), str(sweep.subdir))
         return pickle.dumps((*told, uncomposed))

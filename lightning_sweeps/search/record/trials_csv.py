@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.overrides.again import command_again
-from lightning_sweeps.search.engine.budget import settled
+from lightning_sweeps.search.study.news import settled
 
 COLUMNS = ("number", "state", "value", "value_step", "last_report", "epochs", "seconds", "folder", "reason")
 FIRST = 3  # of them stand before the parameters

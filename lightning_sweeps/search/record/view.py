@@ -2,20 +2,21 @@
 
 import logging
 import math
+import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lightning_sweeps.search.engine.budget import Tally
-from lightning_sweeps.search.execute.running import Running
+from lightning_sweeps.search.engine.attempt import Attempt
+from lightning_sweeps.search.engine.outcome import Finished, State
+from lightning_sweeps.search.engine.tally import Tally
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_DRAWS = 0.25
@@ -27,15 +28,20 @@ class View:
 
     next_draw = math.inf  # when, on the monotonic clock, it wants to be drawn again
 
-    def told(self, trial: FrozenTrial) -> None:
+    def told(self, finished: Finished) -> None:
         """A trial has finished."""
-        value = " ".join(f"{value:.6g}" for value in trial.values or [])
-        reason = trial.user_attrs.get("reason", "")
-        state = trial.state.name.lower()
-        told = "  ".join(filter(None, (shown(trial.params), reason)))
-        log.info("trial %3d  %-8s  %-9s %s", trial.number, state, value, told)
+        value = " ".join(f"{value:.6g}" for value in finished.values)
+        state = "fail" if finished.state is State.FAILED else finished.state.value
+        told = "  ".join(filter(None, (shown(finished.params), finished.reason)))
+        log.info("trial %3d  %-8s  %-9s %s", finished.number, state, value, told)
 
-    def draw(self, running: Sequence[Running], tally: Tally) -> None:
+    def stopping(self, number: int) -> None:
+        """The running trials are asked to stop, since this signal has come."""
+        again = "; Ctrl-C again kills them" if number == signal.SIGINT else ""
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"\nstopping the running trials{again}\n")
+
+    def draw(self, running: Collection[Attempt], tally: Tally) -> None:
         """Show how it stands."""
 
 
@@ -48,7 +54,7 @@ class LiveView(View):
         self.unit = unit
         self._drawn = -math.inf
 
-    def draw(self, running: Sequence[Running], tally: Tally) -> None:
+    def draw(self, running: Collection[Attempt], tally: Tally) -> None:
         now = time.monotonic()
         if now < self._drawn + SECONDS_BETWEEN_DRAWS:
             self.next_draw = self._drawn + SECONDS_BETWEEN_DRAWS
@@ -58,31 +64,32 @@ class LiveView(View):
         with suppress(OSError):  # the terminal may be gone
             self.live.update(Group("", _standing(running, tally), below), refresh=True)
 
-    def _table(self, running: Sequence[Running], now: float) -> Table:
+    def _table(self, running: Collection[Attempt], now: float) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
         for name in ("trial", "time", self.unit, self.metric):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("parameters", no_wrap=True, overflow="ellipsis", ratio=1)
         room = max(1, self.live.console.height - 6)
-        for slot in sorted(running, key=lambda one: one.job.trial.number)[:room]:
+        members = [(one, attempt.started) for attempt in running for one in attempt.progress.values()]
+        for progress, started in sorted(members, key=lambda one: one[0].member.trial)[:room]:
             table.add_row(
-                str(slot.job.trial.number),
-                clock(now - slot.started),
-                "-" if slot.step is None else str(slot.step),
-                "-" if slot.value is None else f"{slot.value:.5g}",
-                Text(shown(slot.job.params)),
+                str(progress.member.trial),
+                clock(now - started),
+                "-" if progress.step is None else str(progress.step),
+                "-" if progress.value is None else f"{progress.value:.5g}",
+                Text(shown(progress.member.params)),
             )
-        if len(running) > room:
-            table.add_row("...", "", "", "", f"and {len(running) - room} more")
+        if len(members) > room:
+            table.add_row("...", "", "", "", f"and {len(members) - room} more")
         return table
 
 
-def _standing(running: Sequence[Running], tally: Tally) -> Text:
+def _standing(running: Collection[Attempt], tally: Tally) -> Text:
     done = f"{len(tally.states)}/{tally.budget.n_trials} trials"
-    counts = ((len(running), "running"), (tally.count(TrialState.PRUNED), "pruned"))
+    counts = ((len(running), "running"), (tally.count(State.PRUNED), "pruned"))
     parts = [done, *(f"{count} {what}" for count, what in counts if count)]
     text = Text("   ".join(parts), style="bold")
-    if failed := tally.count(TrialState.FAIL):
+    if failed := tally.count(State.FAILED):
         text.append(f"   {failed} failed", style="bold red")
     if tally.best is not None:
         text.append(f"   best {tally.best.values[0]:.5g} (trial {tally.best.number})", style="bold green")

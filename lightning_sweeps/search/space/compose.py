@@ -21,14 +21,14 @@ from yaml import YAMLError
 
 from lightning_sweeps.errors import ConfigError, unreadable
 from lightning_sweeps.safety.trust import is_refused
-from lightning_sweeps.search.space.job import Job
+from lightning_sweeps.search.engine.contracts import Member
 from lightning_sweeps.search.space.space import Space
 
 KEPT_BASES = 32
 
 
 class Composer:
-    """Samples a trial's parameters and composes its job.
+    """Samples a trial's parameters and composes its config.
 
     Args:
         extend: the stock sweeper's ``custom_search_space``: a function of the config and the trial, which may suggest
@@ -61,7 +61,7 @@ class Composer:
                 raise ConfigError(f"hydra.sweeper.custom_search_space={extend}: {reason}") from error
         self._base = functools.lru_cache(KEPT_BASES)(self._load)
 
-    def __call__(self, trial: Trial, restarted: bool) -> Job:
+    def __call__(self, trial: Trial, restarted: bool) -> Member:
         """Compose, for a trial that is new or run again."""
         for name, distribution in self.space.distributions.items():
             trial._suggest(name, distribution)  # noqa: SLF001 (the stock sweeper's way for any distribution)
@@ -76,10 +76,11 @@ class Composer:
         if restarted and earlier and Path(earlier).parent != folder and Path(earlier).is_dir():
             with read_write(config.hydra), open_dict(config.hydra):  # begun by another start on a shared storage
                 config.hydra.sweep.dir, config.hydra.sweep.subdir = str(Path(earlier).parent), Path(earlier).name
-            return Job(trial, params, overrides, Path(earlier), restarted, config)
-        if not restarted and (folder / subdir).is_dir() and any((folder / subdir).iterdir()):
+            folder, subdir = Path(earlier).parent, Path(earlier).name
+        elif not restarted and (folder / subdir).is_dir() and any((folder / subdir).iterdir()):
             raise ConfigError(f"its folder {subdir} is there already, and is not its own")
-        return Job(trial, params, overrides, folder / subdir, restarted, config)
+        again = _again(trial.number, overrides, config)
+        return Member(trial.number, params, overrides, again, folder / subdir, restarted, config)
 
     def _number(self, config: DictConfig, number: int) -> str:
         """Give a trial's config its number; the name of its folder in the search's."""
@@ -179,6 +180,13 @@ class Composer:
         return (
             override.package is None and not key.startswith("hydra.") and not self.loader.repository.group_exists(key)
         )
+
+
+def _again(number: int, overrides: list[str], config: DictConfig) -> list[str]:
+    """What to type for the same config in a single run, which has no number by itself."""
+    held: Any = OmegaConf.to_container(config, resolve=False)
+    named = "${hydra:job." in str({key: value for key, value in held.items() if key != "hydra"})
+    return [*overrides, *([f"hydra.job.num={number}", f"hydra.job.id='{number}'"] if named else [])]
 
 
 def _require_told(override: Override, config: DictConfig) -> None:

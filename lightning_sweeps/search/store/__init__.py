@@ -1,1 +1,1 @@
-"""Where a study is kept, and whose its trials are."""
+"""Where a study is kept: journal files, data bases, and the locks beside them."""

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_sweeps.search.engine.outcome import Outcome
-from lightning_sweeps.search.engine.verdict import UNKNOWN_EXIT, Ending, judge_ending
+from lightning_sweeps.search.engine.verdict import UNKNOWN_EXIT, Ending, judge_ending, outcome_of
 
 
-def judged(*processes, failure="", put_back=False):
-    return judge_ending(processes, failure=failure, put_back=put_back)
+def judged(*processes):
+    return judge_ending(processes)
 
 
 def died(code):
@@ -61,11 +61,22 @@ ENDINGS = st.builds(
 )
 
 
-@given(st.lists(ENDINGS, min_size=1, max_size=4), st.booleans())
-def test_what_the_supervisor_has_decided_stands(processes, put_back):
-    verdict = judged(*processes, failure="timed out", put_back=put_back)
-    assert (verdict.outcome.how, verdict.outcome.reason, verdict.from_outside) == ("failed", "timed out", False)
-    assert judged(*processes, put_back=True).outcome.how == "interrupted"
+@given(st.lists(ENDINGS, min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_what_the_supervisor_has_decided_stands(processes, put_back, again):
+    verdict = judged(*processes)
+    asked = []
+
+    def retry():
+        asked.append(verdict)
+        return again
+
+    outcome = outcome_of(verdict, failure="timed out", put_back=put_back, retry=retry)
+    assert (outcome.how, outcome.reason) == ("failed", "timed out")
+    assert outcome_of(verdict, failure="", put_back=True, retry=retry).how == "interrupted"
+    assert not asked, "a trial that waits anyway has no retry less"
+    outcome = outcome_of(verdict, failure="", put_back=False, retry=retry)
+    assert len(asked) == verdict.from_outside
+    assert outcome == (Outcome("interrupted", at=outcome.at) if verdict.from_outside and again else verdict.outcome)
 
 
 @given(st.lists(ENDINGS, min_size=1, max_size=4))

@@ -11,29 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from lightning_sweeps.errors import FolderError
+from lightning_sweeps.search.engine.contracts import NotBegunError
 from lightning_sweeps.search.engine.outcome import told_of
 from lightning_sweeps.search.store.hands import ANYBODY, Hands
 from lightning_sweeps.search.store.lock import SupervisorLock, is_gone, left_behind
 from lightning_sweeps.search.store.storage import be_patient, change_hands, create_within, forget, state_and_attribute
+from lightning_sweeps.search.study.news import finished
+from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
-STORAGE_TROUBLE = (OSError, FolderError, StorageInternalError)  # nothing that one trial can be blamed for
 OWNER = "supervisor"  # a trial's attribute
 SIGN_OF_LIFE = "lightning_sweeps:supervisor:"  # the study's system attributes that begin so
 SIGNS_IN_A_GRACE_PERIOD = 4
-
-
-class NotBegunError(Exception):
-    """A sampler has raised for a trial, which has failed for that."""
-
-    def __init__(self, trial: FrozenTrial) -> None:
-        super().__init__(trial.user_attrs.get("reason"))
-        self.trial = trial
 
 
 class Owner:
@@ -113,7 +105,7 @@ class Owner:
         except (Exception, SystemExit) as error:
             self.storage.set_trial_user_attr(trial_id, "reason", told_of("its parameters", error))
             self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
-            raise NotBegunError(self.storage.get_trial(trial_id)) from error
+            raise NotBegunError(finished(self.storage.get_trial(trial_id))) from error
 
     def others_here(self, trials: Sequence[FrozenTrial]) -> int:
         """The slots of other supervisors that work on this one's cores."""

@@ -1,4 +1,4 @@
-"""A trial that runs, in a process, or in several if it is distributed."""
+"""The processes that do one piece of work: one, or several if the trial is distributed."""
 
 import math
 import signal
@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
+from lightning_sweeps.search.engine.contracts import Member, Work
 from lightning_sweeps.search.engine.outcome import Outcome
+from lightning_sweeps.search.engine.verdict import Ending, Verdict, judge_ending
 from lightning_sweeps.search.execute.process import Assignment
 from lightning_sweeps.search.execute.slots import Slot
 from lightning_sweeps.search.execute.trial_process import TrialProcess
-from lightning_sweeps.search.space.job import Job
 
 SECONDS_OF_A_WRITE = 2.0  # a file that has not changed for so long is not being written
 
@@ -37,26 +38,39 @@ class Rank:
 
 
 @dataclass
-class Running:
-    """A trial in its slot. ``ranks[0]`` speaks for the trial; the others follow it."""
+class Group:
+    """The processes of one member. ``ranks[0]`` speaks for the trial; the others follow it.
 
-    job: Job
+    Args:
+        begun: the program has been called.
+        begin_by: when it must have been called, on the monotonic clock.
+        leave_by: when its processes must have left, after an outcome or a death.
+        final: its first process has said how it ended, and no other can know better.
+        stopped: it was asked to end in order.
+        failure: why it was killed, if that was for want of a beginning.
+        answers: whether to prune, by step; kept for the other ranks.
+        asking: ranks that wait for the answer to the first one's report.
+    """
+
+    work: Work
     packed: bytes
     slot: int
     place: Slot
     ranks: list[Rank]
-    started: float = field(default_factory=time.monotonic)
-    begun: bool = False  # the task function has been called
-    begin_by: float = math.inf  # on the monotonic clock
-    step: int | None = None  # of the last report
-    value: float | None = None
-    told: bool = False
-    deadline: float = math.inf  # for its outcome, on the monotonic clock; then it is killed
-    leave_by: float = math.inf  # for its processes, after an outcome or a death
-    failure: str = ""  # of its own, for which it was killed
+    begun: bool = False
+    begin_by: float = math.inf
+    leave_by: float = math.inf
+    final: bool = False
+    stopped: bool = False
     killed: bool = False
-    answers: dict[int, bool] = field(default_factory=dict)  # whether to prune, by step; kept for the other ranks
-    asking: list[tuple[Rank, int]] = field(default_factory=list)  # ranks that wait for the first one's report
+    failure: str = ""
+    answers: dict[int, bool] = field(default_factory=dict)
+    asking: list[tuple[Rank, int]] = field(default_factory=list)
+
+    @property
+    def member(self) -> Member:
+        """What these processes run."""
+        return self.work.members[0]
 
     @property
     def outcome(self) -> Outcome | None:
@@ -68,16 +82,29 @@ class Running:
         """Whether no process is left."""
         return all(rank.ended for rank in self.ranks)
 
+    def verdict(self) -> Verdict:
+        """How it ended, judged from outside."""
+        if self.failure:
+            return Verdict(Outcome("failed", reason=self.failure))
+        return judge_ending([Ending(rank.outcome, rank.died, rank.process.exitcode or 0) for rank in self.ranks])
+
     def is_writing(self) -> bool:
         """Whether it says so, or something in its folder has just changed."""
         if any(rank.saving for rank in self.alive()):
             return True
         changed = time.time() - SECONDS_OF_A_WRITE
         with suppress(OSError):  # one is renamed meanwhile
-            return any(
-                file.stat().st_mtime > changed for file in self.job.folder.rglob("*") if file.name != "output.log"
-            )
+            files = (file for file in self.member.folder.rglob("*") if file.name != "output.log")
+            return any(file.stat().st_mtime > changed for file in files)
         return True
+
+    def answer(self, rank: Rank, step: int) -> None:
+        """Give the answers that ranks wait for, as far as the first one has reported."""
+        self.asking.append((rank, step))
+        for waiting in [one for one in self.asking if one[1] in self.answers]:
+            self.asking.remove(waiting)
+            with suppress(OSError):  # it was killed meanwhile
+                waiting[0].connection.send(self.answers[waiting[1]])
 
     def alive(self) -> Iterator[Rank]:
         """Those that have not ended."""
@@ -85,6 +112,7 @@ class Running:
 
     def stop(self) -> None:
         """Ask it to end in order, as Ctrl-C does."""
+        self.stopped = True
         for rank in self.ranks:
             rank.signal(signal.SIGINT)
 

@@ -1,0 +1,83 @@
+"""A study's sampler and pruner as the scheduler of its trials."""
+
+import logging
+from collections.abc import Callable
+
+import optuna
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.search.engine.contracts import Claim, Decision, Member, RefusedError, Reported, Work
+from lightning_sweeps.search.engine.outcome import Finished, Outcome, State, told_of
+from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
+
+log = logging.getLogger(__name__)
+
+
+class StudyScheduler:
+    """Proposes each claimed trial once, as a whole, and prunes.
+
+    Args:
+        compose: samples a trial's parameters and composes its config; the flag says that it is run again.
+    """
+
+    def __init__(self, study: optuna.Study, compose: Callable[[Trial, bool], Member]) -> None:
+        self.study = study
+        self.compose = compose
+        self._trials: dict[int, Trial] = {}  # that run
+        self._prunes = len(study.directions) == 1  # Optuna keeps reports of a single objective only
+        self._idle_pruner_is_known = not self._prunes or isinstance(study.pruner, optuna.pruners.NopPruner)
+        study._thread_local.in_optimize_loop = True  # noqa: SLF001 (else ``study.stop``, which samplers call, raises)
+
+    @property
+    def exhausted(self) -> bool:
+        return bool(self.study._stop_flag)  # noqa: SLF001
+
+    def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
+        if (claimed := claim()) is None:
+            return None
+        trial: Trial = claimed.handle
+        try:
+            member = self.compose(trial, claimed.resumed)
+        except (HydraException, OmegaConfBaseException, ConfigError) as error:  # a missing file's is an OSError too
+            reason = f"cannot be composed: {' '.join(str(error).split())}"
+            raise RefusedError(claimed.trial, reason) from error
+        except STORAGE_TROUBLE:
+            raise
+        except (Exception, SystemExit) as error:
+            log.debug("no parameters", exc_info=True)
+            raise RefusedError(claimed.trial, told_of("its parameters", error)) from error
+        self._trials[claimed.trial] = trial
+        return Work((member,))
+
+    def on_report(self, report: Reported) -> Decision:
+        trial = self._trials[report.member.trial]
+        if not self._prunes:
+            return Decision.CONTINUE
+        if report.step in self.study._storage.get_trial(trial._trial_id).intermediate_values:  # noqa: SLF001
+            return Decision.CONTINUE  # it was reported before the trial was interrupted
+        try:
+            trial.report(report.value, report.step)
+            return Decision.STOP if trial.should_prune() else Decision.CONTINUE
+        except UpdateFinishedTrialError:  # this machine was cut off, and another one has run the trial
+            return Decision.STOP
+
+    def on_end(self, member: Member, outcome: Outcome) -> Outcome:
+        self._trials.pop(member.trial, None)
+        return outcome
+
+    def on_finished(self, finished: Finished) -> None:
+        """A pruner that is told nothing prunes nothing; the first complete trial shows it."""
+        if self._idle_pruner_is_known or finished.state is not State.COMPLETE:
+            return
+        self._idle_pruner_is_known = True
+        if not finished.reported:
+            log.warning(
+                "trial %s has reported nothing, so %s has nothing to prune by. Report from the program, "
+                "lightning_sweeps.current_trial().report(value, step), or choose hydra/sweeper/pruner=none",
+                finished.number,
+                type(self.study.pruner).__name__,
+            )

@@ -1,0 +1,75 @@
+"""The engine with a study's parts in its places: runs trials on this machine until a budget is used."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from optuna.trial import FrozenTrial
+
+from lightning_sweeps.errors import ConfigError, FolderError
+from lightning_sweeps.overrides.again import command_to_go_on
+from lightning_sweeps.search.engine.contracts import Executor
+from lightning_sweeps.search.engine.loop import Loop
+from lightning_sweeps.search.engine.signals import Signals
+from lightning_sweeps.search.engine.tally import Tally
+from lightning_sweeps.search.execute.errand import Errand
+from lightning_sweeps.search.execute.executor import SECONDS_TO_LEAVE, ProcessExecutor
+from lightning_sweeps.search.execute.in_process import InProcessExecutor
+from lightning_sweeps.search.execute.processes import Processes
+from lightning_sweeps.search.plan import Plan
+from lightning_sweeps.search.record.view import open_view
+from lightning_sweeps.search.study.ledger import StudyLedger
+from lightning_sweeps.search.study.news import Reading, maximizes
+from lightning_sweeps.search.study.owners import Owner
+from lightning_sweeps.search.study.scheduler import StudyScheduler
+from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
+
+TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn is imported
+
+
+def supervise(
+    plan: Plan,
+    owner: Owner,
+    folder: Path,
+    hydra_context: Any,
+    task_function: Any,
+    config: DictConfig,
+    slots: int,
+    processes: Processes | None,
+    after: Callable[[Sequence[FrozenTrial]], None],
+    errand: Errand | None,
+) -> Loop:
+    """Run trials until a budget is used.
+
+    Args:
+        processes: None if trials run in this process.
+        after: called with the study's trials each time that they have been read.
+        errand: to be done after the last trial, if it is worth a process that gets ready for it.
+
+    Raises:
+        ConfigError: no trial can be begun.
+        FolderError: the search cannot go on; says how to go on with it later.
+    """
+    study, budget = owner.study, plan.budget
+    reading = Reading(study, budget.n_trials)
+    tally = Tally(budget, reading.news(), maximizes(study))
+    if processes is None:
+        executor: Executor = InProcessExecutor(hydra_context, task_function, config, len(plan.directions))
+    else:
+        processes.lock = owner.lock.file
+        processes.errand = errand if budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
+        leave = min(SECONDS_TO_LEAVE, budget.trial_timeout or SECONDS_TO_LEAVE)
+        executor = ProcessExecutor(processes, lambda: owner.others_here(reading.trials), leave)
+    ledger, scheduler = StudyLedger(owner, reading, after), StudyScheduler(study, plan.compose)
+    with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
+        loop = Loop(ledger, scheduler, executor, view, tally, slots)
+        try:
+            with Signals() as signals:
+                loop.run(signals)
+        except (*STORAGE_TROUBLE, ConfigError) as error:
+            if isinstance(error, ConfigError) and not any(trial.state.is_finished() for trial in study.trials):
+                raise  # nothing to go on with
+            again = command_to_go_on(config, folder)
+            raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
+    return loop
