@@ -8,7 +8,6 @@ from lightning_sweeps.errors import ConfigError
 
 SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "min": 60, "s": 1}
 _PART = r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)\s*"
-DURATIONS = ("timeout", "trial_timeout", "stop_timeout", "start_timeout", "grace_period")
 
 
 def seconds(option: str, given: Any) -> float | None:

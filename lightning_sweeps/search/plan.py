@@ -1,8 +1,7 @@
 """What the options of a search mean, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +10,8 @@ from optuna.storages import BaseStorage
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.search.engine.budget import Budget
+from lightning_sweeps.search.execute.program import Program
+from lightning_sweeps.search.options import Options
 from lightning_sweeps.search.record.checkpoints_kept import kept_count
 from lightning_sweeps.search.space.compose import Composer
 from lightning_sweeps.search.space.direction import directions
@@ -44,28 +45,33 @@ class Plan:
         return study
 
 
-def make_plan(
-    options: Mapping[str, Any],
-    hydra_context: Any,
-    config: DictConfig,
-    arguments: Sequence[str],
-    task_function: Any,
-) -> Plan:
-    space = parse_space(options["params"], arguments, hydra_context.config_loader)
-    chosen = directions(options["direction"], config)
-    pruner = build_pruner(options["pruner"])
+def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> Plan:
+    """Check the options of a search against each other and against the program.
+
+    Args:
+        arguments: the overrides that were typed, but for Hydra's own.
+
+    Raises:
+        SweepsError: they cannot be, or what they name cannot be composed.
+    """
+    config, task_function = program.config, program.task_function
+    space = parse_space(options.params, arguments, program.hydra_context.config_loader)
+    chosen = directions(options.direction, config)
+    pruner = build_pruner(options.pruner)
     _require_objective(config, chosen, pruner)
     if len(chosen) > (returned := getattr(task_function, "objectives", len(chosen))):
         raise ConfigError(
             f"hydra.sweeper.direction={','.join(chosen)}: a run here returns {returned} value, so name one direction"
         )
-    sampler, n_trials, why = build_sampler(options, space, typed(config.hydra))
-    kept_count(options["keep_checkpoints"], len(chosen))
-    budget = Budget(n_trials, **{name: options[name] for name in BUDGETS})
+    sampler, n_trials, why = build_sampler(
+        options.sampler, space, typed(config.hydra), options.n_trials, extended=bool(options.custom_search_space)
+    )
+    kept_count(options.keep_checkpoints, len(chosen))
+    budget = Budget(n_trials, **{name: getattr(options, name) for name in BUDGETS})
     accept = getattr(task_function, "check", None)
-    compose = Composer(space, hydra_context, config, options["custom_search_space"], accept)
+    compose = Composer(space, program.hydra_context, config, options.custom_search_space, accept)
     compose.check()
-    return Plan(space, chosen, pruner, sampler, why, budget, compose, options["start_timeout"])
+    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout)
 
 
 def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:

@@ -1,9 +1,10 @@
 """One search: from the sweeper's options to a study, its trials and its results."""
 
+import functools
 import gc
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import optuna
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
 
 from lightning_sweeps.overrides.again import command_to_go_on
 from lightning_sweeps.overrides.command_line import from_here
@@ -21,16 +21,18 @@ from lightning_sweeps.search.engine.loop import Loop
 from lightning_sweeps.search.execute.errand import Errand, Prepare
 from lightning_sweeps.search.execute.hydras_log import log_as_hydra
 from lightning_sweeps.search.execute.processes import Processes
+from lightning_sweeps.search.execute.program import Program
 from lightning_sweeps.search.execute.rehearsing import Rehearsing
 from lightning_sweeps.search.execute.servers import Server, Servers
 from lightning_sweeps.search.execute.slots import Slots
 from lightning_sweeps.search.execute.workers import Worker, check_launcher, launch, storage_url
 from lightning_sweeps.search.launched import Launched, wait_for_workers
+from lightning_sweeps.search.options import Options
 from lightning_sweeps.search.plan import Plan, make_plan
-from lightning_sweeps.search.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.search.record.ending import summarize, why_failed
 from lightning_sweeps.search.record.provenance import record_start
-from lightning_sweeps.search.record.trials_csv import Results, best_trial
+from lightning_sweeps.search.record.record import Record
+from lightning_sweeps.search.record.trials_csv import best_trial
 from lightning_sweeps.search.space.direction import described
 from lightning_sweeps.search.space.samplers import Exhaustive
 from lightning_sweeps.search.space.tries import Tries
@@ -49,36 +51,34 @@ SECONDS_TO_END = 5.0  # for the trials of a supervisor that has just been killed
 
 
 def search(
-    options: Mapping[str, Any],
-    hydra_context: Any,
-    task_function: Any,
-    config: DictConfig,
+    options: Options,
+    program: Program,
     arguments: Sequence[str],
     slots: Slots,
     servers: tuple[Servers, Server] | None,
     report: Prepare | None,
-    work: Callable[..., object],
+    sweep: Callable[[Options, Program, Sequence[str]], object],
 ) -> float | None:
     """Do what ``hydra/sweeper=study`` promises; returns the best value.
 
     Args:
-        servers: of the trials' processes, and the first of them, opened; None where trials run in this process.
+        arguments: the overrides that were typed, but for Hydra's own.
+        servers: of the trials' processes, and the first of them, opened; None if trials run in this process.
         report: prepares to write the report of a search's folder, as its storage and its name in it tell; the writing
-            returns why there is none, if so. None where none is wanted.
-        work: what a worker on another machine calls, with the first five of these and ``join`` among the options.
+            returns why there is none, if so. None if none is wanted.
+        sweep: what a worker on another machine calls.
 
     Raises:
         SweepsError: something that a person can act on, before the first trial.
-        SystemExit: 1 where too many trials failed or none was complete, 130 after Ctrl-C.
+        SystemExit: 1 if too many trials failed or none was complete, 130 after Ctrl-C.
     """
-    _settle(config, hydra_context)
-    url = storage_url(options["storage"])
+    config, join = program.config, options.join
+    _settle(program)
+    url = storage_url(options.storage)
     hide_passwords(config)
-    plan = make_plan(options, hydra_context, config, arguments, task_function)
-    join, workers = bool(options["join"]), options["workers"]
-    gpus = check_launcher(config, int(workers)) if workers is not None else ()
-    name = options["study_name"] or str(config.hydra.job.name)
-
+    plan = make_plan(options, program, arguments)
+    gpus = check_launcher(config, int(options.workers)) if options.workers is not None else ()
+    name = options.study_name or str(config.hydra.job.name)
     storage = open_url(url) if url is not None else None
     with ExitStack() as stack:
         processes = None
@@ -86,7 +86,7 @@ def search(
             processes = Processes(*servers, len(plan.directions), slots, plan.start_timeout)
             stack.callback(processes.close)
             if not join:  # whoever began the search has done so
-                _rehearse(plan, processes, task_function)
+                _rehearse(plan, processes, program.task_function)
         folder = choose_folder(config, join=join)
         lock = FolderLock(folder, join=join)
         stack.callback(lock.release)
@@ -94,60 +94,46 @@ def search(
         warn_of_network(file_of(url, folder))
         if not join:
             save_config(config, folder)
-            at_once = {"n_jobs": slots.count} if workers is None else {"workers": int(workers)}
+            at_once = {"n_jobs": slots.count} if options.workers is None else {"workers": int(options.workers)}
             _record_start(plan, study, folder, config, changed, at_once)
         errand = Errand(report) if report is not None else None
         if errand is not None:
             stack.callback(errand.close)
-        results = Results(study, folder, list(plan.space.distributions))
-        checkpoints = Checkpoints(study, folder, options["keep_checkpoints"])
-        if workers is not None:
+        record = Record(study, folder, list(plan.space.distributions), options.keep_checkpoints)
+        if options.workers is not None:
             _announce(plan, folder, config)
-            worker = Worker(work, options, hydra_context, task_function, config, arguments, gpus)
-            fixed = plan.space.fixed
-            be_patient(study._storage, options["grace_period"])  # noqa: SLF001 (it is asked again hours later)
-            ended: Loop | Launched = wait_for_workers(
-                lambda: launch(worker, url, int(workers), folder, fixed), study, plan.budget
+            be_patient(study._storage, options.grace_period)  # noqa: SLF001 (it is asked again hours later)
+            worker = Worker(functools.partial(sweep, options.of_a_worker(), program, list(arguments)), config, gpus)
+            at_work = functools.partial(
+                launch, worker, program.hydra_context, url, int(options.workers), folder, plan.space.fixed
             )
+            ended: Loop | Launched = wait_for_workers(at_work, study, plan.budget)
         else:
-
-            def after(trials: Sequence[FrozenTrial]) -> None:
-                results.update(trials)
-                checkpoints.tidy()
-
-            owner = Owner(study, folder, options["grace_period"], slots.count)
+            owner = Owner(study, folder, options.grace_period, slots.count)
             stack.callback(owner.close)
             owner.put_back((), SECONDS_TO_END)
             _announce(plan, folder, config, f", {slots.count} at a time{slots.described()}")
-            ended = supervise(
-                plan, owner, folder, hydra_context, task_function, config, slots.count, processes, after, errand
-            )
-        results.finish()
-        checkpoints.tidy()
+            ended = supervise(plan, owner, folder, program, slots.count, processes, record.update, errand)
+        record.finish()
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last
             return sys.exit(130) if ended.stopped_by is not None else None
         if errand is not None:
             _write_report(errand, (str(folder), url, name))
-        summarize(study, ended.ending, folder, checkpoints)
+        summarize(study, ended.ending, folder, record.checkpoints)
     return _leave(ended, study, config, folder)
 
 
 def _open_study(
-    plan: Plan,
-    storage: BaseStorage | None,
-    folder: Path,
-    name: str,
-    config: DictConfig,
-    options: Mapping[str, Any],
+    plan: Plan, storage: BaseStorage | None, folder: Path, name: str, config: DictConfig, options: Options
 ) -> tuple[optuna.Study, list[str]]:
     """The study, in this storage or in the folder's journal, and what is not as it was at its earlier starts."""
-    alone = not options["join"]
+    alone = not options.join
     if storage is None and (folder / JOURNAL).is_file():
         storage = open_journal(folder, alone=alone)
     require_study(folder, storage, name)
     study = plan.open(storage or open_journal(folder, alone=alone), name)
-    allowed = bool(options["allow_changes"])
+    allowed = options.allow_changes
     return study, require_same(study, config, plan.space.fixed, allow_changes=allowed, join=not alone)
 
 
@@ -208,8 +194,8 @@ def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> N
     log.info("search in %s: %s\n%s, %s trials%s", from_here(folder), what, plan.why, plan.budget.n_trials, more)
 
 
-def _settle(config: DictConfig, hydra_context: Any) -> None:
+def _settle(program: Program) -> None:
     gc.enable()  # ``main`` turned it off for the imports
     setup_globals()
-    log_as_hydra(config, hydra_context)
+    log_as_hydra(program.config, program.hydra_context)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

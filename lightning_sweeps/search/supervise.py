@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError, FolderError
@@ -17,6 +16,7 @@ from lightning_sweeps.search.execute.errand import Errand
 from lightning_sweeps.search.execute.executor import SECONDS_TO_LEAVE, ProcessExecutor
 from lightning_sweeps.search.execute.in_process import InProcessExecutor
 from lightning_sweeps.search.execute.processes import Processes
+from lightning_sweeps.search.execute.program import Program
 from lightning_sweeps.search.plan import Plan
 from lightning_sweeps.search.record.view import open_view
 from lightning_sweeps.search.study.ledger import StudyLedger
@@ -32,9 +32,7 @@ def supervise(
     plan: Plan,
     owner: Owner,
     folder: Path,
-    hydra_context: Any,
-    task_function: Any,
-    config: DictConfig,
+    program: Program,
     slots: int,
     processes: Processes | None,
     after: Callable[[Sequence[FrozenTrial]], None],
@@ -51,11 +49,11 @@ def supervise(
         ConfigError: no trial can be begun.
         FolderError: the search cannot go on; says how to go on with it later.
     """
-    study, budget = owner.study, plan.budget
+    study, budget, config = owner.study, plan.budget, program.config
     reading = Reading(study, budget.n_trials)
     tally = Tally(budget, reading.news(), maximizes(study))
     if processes is None:
-        executor: Executor = InProcessExecutor(hydra_context, task_function, config, len(plan.directions))
+        executor: Executor = InProcessExecutor(program, len(plan.directions))
     else:
         processes.lock = owner.lock.file
         processes.errand = errand if budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None

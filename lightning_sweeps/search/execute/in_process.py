@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from omegaconf import DictConfig
-
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.search.engine.contracts import (
     Begun,
@@ -28,6 +26,7 @@ from lightning_sweeps.search.engine.contracts import (
 from lightning_sweeps.search.engine.outcome import Outcome
 from lightning_sweeps.search.engine.verdict import Verdict
 from lightning_sweeps.search.execute.hydras_log import log_as_hydra
+from lightning_sweeps.search.execute.program import Program
 from lightning_sweeps.search.execute.ranks import Launch, start_ranks_by
 from lightning_sweeps.search.execute.task import ReportingTrial, leave_if_forked, run_trial
 from lightning_sweeps.terminal.keyboard_interrupt import interrupt
@@ -37,14 +36,11 @@ class InProcessExecutor:
     """Does one piece of work after another while it is waited for; what runs can be stopped by Ctrl-C only.
 
     Args:
-        master: the search's own config; its logging is set up again after each trial.
-        objectives: how many numbers the task function returns.
+        objectives: how many numbers the program's task function returns.
     """
 
-    def __init__(self, hydra_context: Any, task_function: Any, master: DictConfig, objectives: int) -> None:
-        self.hydra_context = hydra_context
-        self.task_function = task_function
-        self.master = master
+    def __init__(self, program: Program, objectives: int) -> None:
+        self.program = program
         self.objectives = objectives
         self._started: deque[Work] = deque()
         self._stopped: set[Work] = set()
@@ -98,18 +94,18 @@ class InProcessExecutor:
         return outcome
 
     def _call(self, member: Member, report: Any) -> Outcome:
-        for module in getattr(self.task_function, "preload", ()):
+        for module in self.program.preload:
             importlib.import_module(module)
         start_ranks_by(_refuse_ranks, 1)
         trial = ReportingTrial(member.trial, member.params, member.resumed, report, lambda _: None)
-        process = os.getpid()
+        process, context = os.getpid(), self.program.hydra_context
         try:
             with _ctrl_c_raising():
-                outcome = run_trial(trial, self.hydra_context, self.task_function, member.config, self.objectives)
+                outcome = run_trial(trial, context, self.program.task_function, member.config, self.objectives)
             leave_if_forked(process)
             return outcome
         finally:
-            log_as_hydra(self.master, self.hydra_context)  # the trial's handlers write into its folder
+            log_as_hydra(self.program.config, context)  # the trial's handlers write into its folder
             gc.collect()  # a module and its trainer refer to each other, and the next trial's need their memory
 
 

@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,28 +26,18 @@ URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, w
 
 
 class Worker:
-    """What a launcher runs as its job: a supervisor that joins the search."""
+    """What a launcher runs as its job: a supervisor that joins the search.
 
-    def __init__(
-        self,
-        supervise: Callable[..., object],
-        options: Mapping[str, Any],
-        hydra_context: Any,
-        task_function: Any,
-        config: DictConfig,
-        arguments: Sequence[str],
-        gpus: Sequence[str],
-    ) -> None:
-        storage = options["storage"]
-        alone = {name: _alone(option) for name, option in options.items()}
-        self.options = {**alone, "workers": None, "join": True, "storage": storage and masked_url(str(storage))}
+    Args:
+        supervise: joins the search of ``config``, and returns when its budget is used.
+        gpus: of this machine, that all workers are to divide.
+    """
+
+    def __init__(self, supervise: Callable[[], object], config: DictConfig, gpus: Sequence[str]) -> None:
         self.supervise = supervise
-        self.hydra_context = hydra_context
-        self.task_function = task_function
         self.config = config
-        self.arguments = list(arguments)
         self.program = shlex.join(program())
-        self.share = 1  # of this machine, where all workers run on it
+        self.share = 1  # of this machine, if all workers run on it
         self.gpus = gpus  # of which each gets its share
         self.url: str | None = None
 
@@ -58,18 +48,13 @@ class Worker:
             _take_share(int(OmegaConf.select(config, "worker", default=0)), self.share, self.gpus)
         with environment(**({URL: self.url} if self.url else {}), **{PROGRAM: self.program}):
             try:
-                self.supervise(self.options, self.hydra_context, self.task_function, self.config, self.arguments)
+                self.supervise()
             except SystemExit as left:
                 if left.code in (None, 0, 1, 130):  # said by the one who launched the workers
                     return
                 if isinstance(left.code, int):  # the launcher's own
                     raise
                 raise RuntimeError(left.code) from None
-
-
-def _alone(option: Any) -> Any:
-    """The option without the config that it is a part of, where the password still stands."""
-    return OmegaConf.create(OmegaConf.to_container(option, resolve=True)) if OmegaConf.is_config(option) else option
 
 
 def storage_url(given: Any) -> str | None:
@@ -116,7 +101,9 @@ def check_launcher(config: DictConfig, count: int) -> Sequence[str]:
     return names
 
 
-def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Sequence[str]) -> int | None:
+def launch(
+    worker: Worker, hydra_context: Any, url: str | None, count: int, folder: Path, fixed: Sequence[str]
+) -> int | None:
     """Run so many supervisors through the configured launcher, and wait until they have left.
 
     Args:
@@ -135,7 +122,7 @@ def launch(worker: Worker, url: str | None, count: int, folder: Path, fixed: Seq
     if name.startswith("ray"):  # its workers do not have this environment, and it keeps jobs in memory
         worker.url = url
     launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=worker.hydra_context, task_function=worker, config=worker.config
+        hydra_context=hydra_context, task_function=worker, config=worker.config
     )
     state: Any = HydraConfig.instance().cfg
     hide_passwords(state)  # a launcher's jobs are given Hydra's state

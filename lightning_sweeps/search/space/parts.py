@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -29,17 +29,19 @@ def build_pruner(node: Any) -> optuna.pruners.BasePruner:
 
 
 def build_sampler(
-    options: Mapping[str, Any], space: Space, lines: Sequence[str]
+    node: Any, space: Space, lines: Sequence[str], n_trials: Any, *, extended: bool
 ) -> tuple[optuna.samplers.BaseSampler, int, str]:
     """The sampler of ``hydra/sweeper/sampler``, the number of trials, and a word about why; see ``choose``.
 
     Args:
         lines: the overrides that were typed.
+        n_trials: that were asked for; None: every combination, or the default.
+        extended: a function of the person's own suggests more parameters than the space has.
 
     Raises:
         ConfigError: it is none, Optuna refuses its arguments, or it does not suit the space.
     """
-    node = as_optuna_has_it(options["sampler"], lines)
+    node = as_optuna_has_it(node, lines)
     more = [key for key in node if key not in ("_target_", "seed")] if _is_auto(node) else []
     if more:
         raise ConfigError(
@@ -50,9 +52,9 @@ def build_sampler(
     seed = node.get("seed") if hasattr(node, "get") else None
     if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
         raise ConfigError(f"hydra.sweeper.sampler.seed={seed}: it is a whole number from 0 to {2**32 - 1}, or null")
-    if options["custom_search_space"] and isinstance(configured, Auto):
+    if extended and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)
-    return choose(configured, seed, space, options["n_trials"])
+    return choose(configured, seed, space, n_trials)
 
 
 def _is_auto(node: Any) -> bool:

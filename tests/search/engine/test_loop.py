@@ -102,11 +102,12 @@ class History:
             assert trial.retries <= self.executor.deaths[trial.number], "a retry for what the search has done itself"
             if self.scheduler.parts == self.scheduler.together == 1 and not self.scheduler.chances.is_paused:
                 assert trial.begun <= 1 + min(trial.retries, budget.max_retries) + self.ledger.taken_over[trial.number]
-            if trial.number in self.executor.overruled and trial.told and trial.owner == "us":
+            alone = self.scheduler.parts == 1 and trial.told and trial.owner == "us"
+            if alone and trial.number in self.executor.overruled:
                 assert trial.end.reason in ("of another rank", "killed by SIGKILL"), "its last word was not final"
 
 
-@settings(max_examples=3_000, deadline=None)
+@settings(max_examples=3_000, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     budget=BUDGETS,
@@ -122,7 +123,7 @@ def test_no_history_loses_a_trial_or_leaves_a_slot_idle(seed, budget, waiting, *
     History(seed, budget, waiting=waiting, **history).run().check()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     budget=BUDGETS,

@@ -211,7 +211,7 @@ class FakeExecutor:
             self._after(1.0, process, lambda: self._end_all(process))
 
     def _count_death(self, process: Process) -> None:
-        self.deaths.update(member.trial for member in process.open)
+        self.deaths.update(member.trial for member in process.work.members)  # also of those whose last word got lost
 
     def _report(self, process: Process, step: int) -> None:
         for member in list(process.open):
