@@ -39,6 +39,7 @@ from lightning_sweeps.search.space.tries import Tries
 from lightning_sweeps.search.store.disks import warn_of_network
 from lightning_sweeps.search.store.journal import JOURNAL, open_journal
 from lightning_sweeps.search.store.lock import FolderLock
+from lightning_sweeps.search.store.optunas import storage_of
 from lightning_sweeps.search.store.search_folder import choose_folder, save_config
 from lightning_sweeps.search.store.storage import be_patient, file_of, open_url
 from lightning_sweeps.search.study.continuity import require_same, require_study
@@ -102,7 +103,7 @@ def search(
         record = Record(study, folder, list(plan.space.distributions), options.keep_checkpoints)
         if options.workers is not None:
             _announce(plan, folder, config)
-            be_patient(study._storage, options.grace_period)  # noqa: SLF001 (it is asked again hours later)
+            be_patient(storage_of(study), options.grace_period)  # it is asked again hours later
             worker = Worker(functools.partial(sweep, options.of_a_worker(), program, list(arguments)), config, gpus)
             at_work = functools.partial(
                 launch, worker, program.hydra_context, url, int(options.workers), folder, plan.space.fixed

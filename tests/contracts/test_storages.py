@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState, create_trial
 from other_servers import mariadb, redis
 from postgresql import PASSWORD, server
@@ -50,23 +51,28 @@ def redis_server():
 
 
 SERVERS = {"postgresql": "database", "mysql": "other_database", "redis": "redis_server"}
+DATABASES = ["sqlite", "postgresql", "mysql"]
 
 
-@pytest.fixture(params=["memory", "journal", "sqlite", *SERVERS])
-def storage(request, own_folder):
-    """An empty storage of each kind."""
-    if request.param in ("memory", "journal"):
-        yield optuna.storages.InMemoryStorage() if request.param == "memory" else open_journal(own_folder)
+@pytest.fixture(params=["memory", "journal", "sqlite", *SERVERS, *(f"unknown {name}" for name in DATABASES)])
+def storage(request, own_folder, monkeypatch):
+    """An empty storage of each kind; also databases whose tables another version of Optuna has changed."""
+    unknown, kind = request.param.startswith("unknown "), request.param.removeprefix("unknown ")
+    if kind in ("memory", "journal"):
+        yield optuna.storages.InMemoryStorage() if kind == "memory" else open_journal(own_folder)
         return
-    url = "sqlite:///study.db" if request.param == "sqlite" else server_url(request)
+    url = "sqlite:///study.db" if kind == "sqlite" else server_url(request, kind)
+    if unknown:
+        monkeypatch.setattr("lightning_sweeps.search.store.storage.are_known", lambda: False)
     found = open_url(url)
+    assert isinstance(found, Cache) == (kind != "redis" and not unknown)
     yield found
     close(found)
 
 
-def server_url(request) -> str:
+def server_url(request, kind: str) -> str:
     """The server of this kind, without the studies of earlier tests."""
-    url = request.getfixturevalue(SERVERS[request.param])
+    url = request.getfixturevalue(SERVERS[kind])
     found = open_url(url)
     for study in found.get_all_studies():
         found.delete_study(study._study_id)
@@ -75,7 +81,7 @@ def server_url(request) -> str:
 
 
 def close(storage) -> None:
-    if isinstance(storage, Cache):
+    if isinstance(storage, _CachedStorage):
         storage.remove_session()
         storage._backend.engine.dispose()
     else:
@@ -142,7 +148,7 @@ def again(storage):
     mine = []
 
     def anew() -> optuna.Study:
-        if not isinstance(storage, Cache):
+        if not isinstance(storage, _CachedStorage):
             return opened(storage)
         mine.append(open_url(storage._backend.engine.url.render_as_string(hide_password=False)))
         return opened(mine[-1])
@@ -375,7 +381,7 @@ def test_the_value_of_a_pruned_trial_is_what_the_objective_takes(storage, own_fo
 def kept(request) -> list[str]:
     """The options for each storage that outlives the command."""
     if request.param in SERVERS:
-        return [f"hydra.sweeper.storage='{server_url(request)}'"]
+        return [f"hydra.sweeper.storage='{server_url(request, request.param)}'"]
     return {"journal": [], "sqlite": ["hydra.sweeper.storage='sqlite:///study.db'"]}[request.param]
 
 

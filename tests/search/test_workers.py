@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,20 @@ def test_who_launched_the_supervisor_hears_of_a_warning_at_the_end(monkeypatch):
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert heard == [("supervisor", signal.SIGUSR2), "trials have ended", ("launcher", signal.SIGUSR2)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_optuna_with_other_tables_is_searched_with_slower_and_says_so_once(app, kind):
+    unknown = "import lightning_sweeps.search.store.known_tables as tables\n\ntables.SCHEMA_VERSION = -1\n"
+    app.write_text(unknown + app.read_text())
+    with server() if kind == "postgresql" else nullcontext("sqlite:///study.db?timeout=60") as url:
+        search = [*SEARCH, f"hydra.sweeper.storage='{url}'", "hydra.sweeper.n_trials=12", "sleep=0.1"]
+        first = start(app, *search, "hydra.sweeper.n_jobs=2")
+        wait_until(lambda: Path("s/1").is_dir())
+        second = start(app, *search, "hydra.sweeper.join=true")
+        for supervisor in (first, second):
+            output, _ = supervisor.communicate(timeout=90)
+            assert supervisor.returncode == 0, output
+            assert output.count("are not known here") == 1, output
+    assert all_finished(12)
+    assert len({row["x"] for row in rows()}) == 12

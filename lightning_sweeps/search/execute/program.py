@@ -61,15 +61,10 @@ def pack(program: Program) -> tuple[bytes | None, bytes | None]:
 
 def unpack(packed: bytes) -> Program:
     """The program, in a process that is not forked from it; Hydra's state is set to the program's."""
-    from hydra.core.plugins import Plugins
     from hydra.core.singleton import Singleton
-    from omegaconf.basecontainer import BaseContainer
 
     program, state = cloudpickle.loads(packed)
-    # What ``Singleton.set_state`` does, without looking for all plugins again.
-    everything: Any = {Plugins: Plugins.instance(), **state["instances"]}
-    Singleton._instances = everything  # noqa: SLF001
-    BaseContainer._resolvers = state["omegaconf_resolvers"]  # noqa: SLF001
+    Singleton.set_state(state)
     return program  # type: ignore[no-any-return]
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, ValueNode, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
@@ -22,7 +21,8 @@ from yaml import YAMLError
 from lightning_sweeps.errors import ConfigError, unreadable
 from lightning_sweeps.safety.trust import is_refused
 from lightning_sweeps.search.engine.contracts import Member
-from lightning_sweeps.search.space.space import Space
+from lightning_sweeps.search.space.hydras import apply_overrides, held, holds
+from lightning_sweeps.search.space.space import Space, suggest
 
 KEPT_BASES = 32
 
@@ -64,7 +64,7 @@ class Composer:
     def __call__(self, trial: Trial, restarted: bool) -> Member:
         """Compose, for a trial that is new or run again."""
         for name, distribution in self.space.distributions.items():
-            trial._suggest(name, distribution)  # noqa: SLF001 (the stock sweeper's way for any distribution)
+            suggest(trial, name, distribution)
         if self.extend is not None:
             self.extend(self.master, trial)
         folder = Path(self.master.hydra.sweep.dir)
@@ -155,7 +155,7 @@ class Composer:
         choices = [str(override.input_line) for override in parsed if not self._is_value(override)]
         base = self._base(tuple(choices))
         config: DictConfig = pickle.loads(base) if isinstance(base, bytes) else copy.deepcopy(base)  # noqa: S301 (our own)
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)  # noqa: SLF001
+        apply_overrides(values, config)
         last = {override.get_key_element(): override for override in values}  # of several of one key
         for key in last.keys() & set(searched):
             _require_told(last[key], config)
@@ -195,13 +195,9 @@ def _require_told(override: Override, config: DictConfig) -> None:
     if isinstance(value, dict | list) or "${" in str(value):
         return
     key = override.key_or_group
-    _, _, node = config._select_impl(key, throw_on_missing=False, throw_on_resolution_failure=False)  # noqa: SLF001
-    if isinstance(node, ValueNode):
-        # Its type decides whether 1 and 1.0, or a name and its enum, are one. Not-a-number does not equal itself.
-        told, held = node.validate_and_convert(value), node._value()  # noqa: SLF001
-        if told == held or repr(told) == repr(held):
-            return
+    if holds(config, key, value):
+        return
     raise ConfigError(
-        f"{key} is searched, but the config of {override.input_line} holds {node}: another override is stronger.\n"
-        "Leave out one of them"
+        f"{key} is searched, but the config of {override.input_line} holds {held(config, key)}: another override is "
+        "stronger.\nLeave out one of them"
     )

@@ -1,6 +1,5 @@
 """Hydra overrides <-> Optuna distributions."""
 
-import dataclasses
 import itertools
 import math
 import random
@@ -10,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, ListExtensionOverrideValue, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, ListExtensionOverrideValue, Override, QuotedString
 from hydra.errors import HydraException
 from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
 from optuna.distributions import (
@@ -20,9 +19,11 @@ from optuna.distributions import (
     IntDistribution,
     distribution_to_json,
 )
+from optuna.trial import Trial
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.text import quoted, written
+from lightning_sweeps.search.space.hydras import without_shuffle
 
 # Above this a finite space is searched, not enumerated, unless n_trials asks for all of it.
 MOST_COMBINATIONS = 100_000
@@ -124,9 +125,20 @@ def _replaces(later: Override, one: Override) -> bool:
     """Whether it leaves nothing of an earlier one. A dict is merged into what is there, ``extend_list`` adds to it."""
     if identity(later) != identity(one) or later.is_list_extend():
         return False
-    value = later._value  # noqa: SLF001
+    value = later.value()
     values = value.list if isinstance(value, ChoiceSweep) else [value]
     return not any(isinstance(one, dict | ListExtensionOverrideValue) for one in values)
+
+
+def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
+    """Have the sampler draw a parameter of a trial."""
+    match distribution:
+        case FloatDistribution():
+            trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+        case IntDistribution():
+            trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+        case CategoricalDistribution():
+            trial.suggest_categorical(name, distribution.choices)
 
 
 def _lines(params: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -152,9 +164,9 @@ def _add(space: Space, name: str, override: Override) -> None:
         raise ValueError("what is deleted cannot be searched; leave the values out")
     if name in space.distributions:
         raise ValueError("the same is searched twice")
-    if not override.is_choice_sweep() and (tag := _nearly_log(getattr(override._value, "tags", ()))):  # noqa: SLF001
+    if not override.is_choice_sweep() and (tag := _nearly_log(getattr(override.value(), "tags", ()))):
         raise ValueError(f"tag({tag},...) draws on no logarithmic scale; that tag is log")
-    ordered = _in_order(override)
+    ordered = without_shuffle(override)
     distribution = None if override.is_choice_sweep() else create_optuna_distribution_from_override(ordered)
     if isinstance(distribution, IntDistribution) and _largest(distribution) >= LARGEST_INTEGER:
         raise ValueError("Optuna keeps no integers from 2**53 on in a range; write those that you mean, with commas")
@@ -182,17 +194,9 @@ def _nearly_log(tags: Iterable[str]) -> str | None:
     return next((tag for tag in tags if tag != "log" and get_close_matches("log", [tag.lower()], cutoff=0.6)), None)
 
 
-def _in_order(override: Override) -> Override:
-    """The override without its ``shuffle``, which would give another order each time that it is asked."""
-    value = override._value  # noqa: SLF001
-    if isinstance(value, ChoiceSweep | RangeSweep) and value.shuffle:
-        return dataclasses.replace(override, _value=dataclasses.replace(value, shuffle=False))
-    return override
-
-
 def _shuffled(override: Override, values: list[Any]) -> Sequence[Any]:
     """In the order in which they run. A shuffled one is the same wherever, and whenever, the same is typed."""
-    if getattr(override._value, "shuffle", False):  # noqa: SLF001
+    if getattr(override.value(), "shuffle", False):
         random.Random(str(override.input_line)).shuffle(values)  # noqa: S311
     return values
 

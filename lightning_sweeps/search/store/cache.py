@@ -30,6 +30,10 @@ class Cache(_CachedStorage):
         self._own: dict[int, FrozenTrial] = {}
         self._noted: dict[int, Noted] = {}
 
+    def be_patient(self, seconds: float) -> None:
+        """Make calls again for so long while the connection is lost."""
+        self._backend.patience = seconds
+
     def create_within(self, study_id: int, limit: int, template: FrozenTrial) -> int | None:
         """A new trial of one's own; None where the study has ``limit`` trials."""
         frozen = self._backend.create_within(study_id, limit, template)

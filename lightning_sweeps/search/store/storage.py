@@ -1,21 +1,21 @@
 """Where a study is kept: by default a journal file in the sweep's folder, else any storage URL of Optuna's."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.safety.passwords import masked, masked_url, remember
 from lightning_sweeps.search.store.hands import Hands
 from lightning_sweeps.search.store.journal import JOURNAL
-from lightning_sweeps.search.store.locking import lock
+from lightning_sweeps.search.store.known_tables import are_known
+from lightning_sweeps.search.store.optunas import id_in_storage, storage_of
+from lightning_sweeps.search.store.turns import turn
 
 EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql", "redis": "redis"}  # module -> what brings it
 HINTS = {module: f"Install it with: pip install 'lightning-sweeps[{extra}]'" for module, extra in EXTRAS.items()}
@@ -38,6 +38,8 @@ def open_url(url: str) -> BaseStorage:
             from lightning_sweeps.search.store.redis_journal import RedisJournal
 
             return JournalStorage(RedisJournal(url))
+        if not are_known():
+            return optuna.storages.get_storage(optuna.storages.RDBStorage(url))
         from lightning_sweeps.search.store.cache import Cache
         from lightning_sweeps.search.store.database import DataBase
 
@@ -71,53 +73,36 @@ def file_of(url: str | None, folder: Path) -> Path | None:
 def be_patient(storage: BaseStorage, seconds: float) -> None:
     """Have a data base's calls made again for so long where the connection is lost."""
     if (cache := _cache(storage)) is not None:
-        cache._backend.patience = seconds  # noqa: SLF001
+        cache.be_patient(seconds)
 
 
 def create_within(study: optuna.Study, limit: int, template: FrozenTrial) -> int | None:
     """The id of a new trial; None where there are ``limit``, also where other supervisors create some just now."""
-    storage: Any = study._storage  # noqa: SLF001
+    storage: Any = storage_of(study)
     if (cache := _cache(storage)) is not None:
-        created: int | None = cache.create_within(study._study_id, limit, template)  # noqa: SLF001
+        created: int | None = cache.create_within(id_in_storage(study), limit, template)
         return created
-    with _turn(storage):
+    with turn(storage):
         if len(study.get_trials(deepcopy=False)) >= limit:
             return None
-        return int(storage.create_new_trial(study._study_id, template))  # noqa: SLF001
-
-
-@contextmanager
-def _turn(storage: Any) -> Iterator[None]:
-    """Those who create trials in a journal do so one after another."""
-    backend = getattr(storage, "_backend", None)
-    turn = getattr(backend, "turn", None)
-    if turn is not None:  # Redis
-        with turn():
-            yield
-    elif isinstance(backend, JournalFileBackend):
-        journal = Path(backend._file_path)  # noqa: SLF001
-        with journal.with_name(f".{journal.name}.turn").open("w") as file:
-            lock(file.fileno(), Path(file.name))
-            yield
-    else:
-        yield
+        return int(storage.create_new_trial(id_in_storage(study), template))
 
 
 def flush(study: optuna.Study) -> None:
     """Have what was noted of trials seen by all."""
-    if (cache := _cache(study._storage)) is not None:  # noqa: SLF001 (the others write it at once)
+    if (cache := _cache(storage_of(study))) is not None:  # the others write it at once
         cache.flush()
 
 
 def forget(study: optuna.Study, trial_id: int) -> None:
     """The trial is another's: what was noted of it and not yet written is not."""
-    if (cache := _cache(study._storage)) is not None:  # noqa: SLF001
+    if (cache := _cache(storage_of(study))) is not None:
         cache.forget(trial_id)
 
 
 def state_and_attribute(study: optuna.Study, trial_id: int, key: str) -> tuple[TrialState, Any]:
     """What the storage says now of a trial: its state and one of its attributes."""
-    storage = study._storage  # noqa: SLF001
+    storage = storage_of(study)
     if (cache := _cache(storage)) is not None:
         found: tuple[TrialState, Any] = cache.state_and_attribute(trial_id, key)
         return found
@@ -127,11 +112,11 @@ def state_and_attribute(study: optuna.Study, trial_id: int, key: str) -> tuple[T
 
 def change_hands(study: optuna.Study, trial_id: int, hands: Hands) -> bool:
     """Give a trial to another, or back, if it still is as it was seen; nobody else comes in between."""
-    storage: Any = study._storage  # noqa: SLF001
+    storage: Any = storage_of(study)
     if (cache := _cache(storage)) is not None:
         changed: bool = cache.change_hands(trial_id, hands)
         return changed
-    with _turn(storage):
+    with turn(storage):
         if not hands.fit(*state_and_attribute(study, trial_id, hands.key)):
             return False
         if hands.record is not None:  # first: one that is killed now has taken nothing

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.search.engine.contracts import Claim, Member
 from lightning_sweeps.search.engine.outcome import Finished, News, Outcome, checked, told_of
+from lightning_sweeps.search.store.optunas import id_of, storage_of
 from lightning_sweeps.search.store.storage import flush
 from lightning_sweeps.search.study.news import Reading, finished
 from lightning_sweeps.search.study.notes import note_lost_seconds, note_result, note_seconds
@@ -91,7 +92,7 @@ class StudyLedger:
         except STORAGE_TROUBLE:
             raise
         except Exception as error:
-            told: FrozenTrial = self.study._storage.get_trial(trial._trial_id)  # noqa: SLF001
+            told: FrozenTrial = storage_of(self.study).get_trial(id_of(trial))
             if not told.state.is_finished():
                 raise
             log.warning("trial %s is told; %s", trial.number, told_of("its sampler", error))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightning_sweeps.search.engine.contracts import NotBegunError
 from lightning_sweeps.search.engine.outcome import told_of
 from lightning_sweeps.search.store.hands import ANYBODY, Hands
 from lightning_sweeps.search.store.lock import SupervisorLock, is_gone, left_behind
+from lightning_sweeps.search.store.optunas import id_in_storage, id_of, read_anew, storage_of
 from lightning_sweeps.search.store.storage import be_patient, change_hands, create_within, forget, state_and_attribute
 from lightning_sweeps.search.study.news import finished
 from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
@@ -44,7 +44,7 @@ class Owner:
 
     def __init__(self, study: optuna.Study, folder: Path, grace_period: float, slots: int = 1) -> None:
         self.study = study
-        self.storage: BaseStorage = study._storage  # noqa: SLF001
+        self.storage = storage_of(study)
         self.grace_period = grace_period
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.lock = SupervisorLock(folder, self.id)
@@ -67,7 +67,7 @@ class Owner:
         """Say that this supervisor is alive, or that it leaves."""
         self._signs += 1
         said = {"sign": self._signs, "grace_period": 0.0 if last else self.grace_period}
-        self.storage.set_study_system_attr(self.study._study_id, f"{SIGN_OF_LIFE}{self.id}", said)  # noqa: SLF001
+        self.storage.set_study_system_attr(id_in_storage(self.study), f"{SIGN_OF_LIFE}{self.id}", said)
         self.next_look = time.monotonic() + self.grace_period / SIGNS_IN_A_GRACE_PERIOD
 
     def close(self) -> None:
@@ -84,11 +84,11 @@ class Owner:
             trials: the study's as they were read a moment ago. The storage sees to it that one that has been taken
                 since is not taken again, and that no trial is one too many.
         """
-        self.study._thread_local.cached_all_trials = None  # noqa: SLF001 (as ``ask`` does)
+        read_anew(self.study)  # as ``ask`` does
         trials = self.study.get_trials(deepcopy=False) if trials is None else trials
         for trial in trials[:n_trials]:
             if trial.state is TrialState.WAITING and self._take(trial):
-                return self._begin(trial._trial_id), "folder" in trial.user_attrs  # noqa: SLF001
+                return self._begin(id_of(trial)), "folder" in trial.user_attrs
         if len(trials) >= n_trials:
             return None
         # It names its owner from its first moment, also where this process is killed in the next one.
@@ -122,15 +122,15 @@ class Owner:
 
     def owns(self, trial: Trial) -> bool:
         """Whether the trial is still this supervisor's: another may have taken this one for gone."""
-        owned = self._belongs_to(trial._trial_id, self.id)  # noqa: SLF001
+        owned = self._belongs_to(id_of(trial), self.id)
         if not owned:
-            forget(self.study, trial._trial_id)  # noqa: SLF001
+            forget(self.study, id_of(trial))
         return owned
 
     def release(self, trial: Trial) -> None:
         """Put a trial back that was interrupted."""
-        self._put_back(trial._trial_id, self.id)  # noqa: SLF001
-        forget(self.study, trial._trial_id)  # noqa: SLF001
+        self._put_back(id_of(trial), self.id)
+        forget(self.study, id_of(trial))
 
     def put_back(self, running: Collection[int], patience: float = 0.0) -> None:
         """Put back what belongs to nobody alive.
@@ -147,11 +147,11 @@ class Owner:
         for trial in trials:
             name = trial.user_attrs.get(OWNER, {}).get("id")
             if name == self.id and trial.number not in running:
-                self._put_back(trial._trial_id, name)  # noqa: SLF001
+                self._put_back(id_of(trial), name)
             if name not in gone:
                 gone[name] = name in left or self._is_gone(owners[name], silent, patience)
             if gone[name]:
-                self._put_back(trial._trial_id, name)  # noqa: SLF001
+                self._put_back(id_of(trial), name)
 
     def _put_back(self, trial_id: int, owner: str | None) -> bool:
         return change_hands(self.study, trial_id, Hands(OWNER, TrialState.RUNNING, owner, TrialState.WAITING))
@@ -176,7 +176,7 @@ class Owner:
 
         Of the others only the first by name looks after the silent ones, so that no two put one trial back.
         """
-        said = self.storage.get_study_system_attrs(self.study._study_id)  # noqa: SLF001
+        said = self.storage.get_study_system_attrs(id_in_storage(self.study))
         now = time.monotonic()
         silent = set()
         names = {key.removeprefix(SIGN_OF_LIFE): value for key, value in said.items() if key.startswith(SIGN_OF_LIFE)}
@@ -195,7 +195,7 @@ class Owner:
 
     def _take(self, trial: FrozenTrial) -> bool:
         taken = Hands(OWNER, TrialState.WAITING, ANYBODY, TrialState.RUNNING, self.record)
-        return change_hands(self.study, trial._trial_id, taken)  # noqa: SLF001
+        return change_hands(self.study, id_of(trial), taken)
 
 
 def _cores() -> str:

@@ -12,6 +12,7 @@ from optuna.trial import Trial
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.search.engine.contracts import Claim, Decision, Member, RefusedError, Reported, Work
 from lightning_sweeps.search.engine.outcome import Finished, Outcome, State, told_of
+from lightning_sweeps.search.store.optunas import id_of, is_stopped, let_samplers_stop, storage_of
 from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,11 @@ class StudyScheduler:
         self._trials: dict[int, Trial] = {}  # that run
         self._prunes = len(study.directions) == 1  # Optuna keeps reports of a single objective only
         self._idle_pruner_is_known = not self._prunes or isinstance(study.pruner, optuna.pruners.NopPruner)
-        study._thread_local.in_optimize_loop = True  # noqa: SLF001 (else ``study.stop``, which samplers call, raises)
+        let_samplers_stop(study)  # else ``study.stop``, which samplers call, raises
 
     @property
     def exhausted(self) -> bool:
-        return bool(self.study._stop_flag)  # noqa: SLF001
+        return is_stopped(self.study)
 
     def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
         if (claimed := claim()) is None:
@@ -57,7 +58,7 @@ class StudyScheduler:
         trial = self._trials[report.member.trial]
         if not self._prunes:
             return Decision.CONTINUE
-        if report.step in self.study._storage.get_trial(trial._trial_id).intermediate_values:  # noqa: SLF001
+        if report.step in storage_of(self.study).get_trial(id_of(trial)).intermediate_values:
             return Decision.CONTINUE  # it was reported before the trial was interrupted
         try:
             trial.report(report.value, report.step)

@@ -1,0 +1,53 @@
+"""What is used of Optuna's studies and trials beside their public interface.
+
+``ask`` creates a trial that nobody owns yet, and ``tell`` and ``optimize`` know the trials of their own process. Here a
+trial has its owner's name from its first moment, may be taken over from another process, and is asked about in one call
+instead of by reading the study. For that one needs the study's storage and the ids in it. Tested with Optuna 5.0; if a
+release has other names, ``tests/test_private_parts.py`` says which.
+"""
+
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial
+
+
+def storage_of(study: optuna.Study) -> BaseStorage:
+    """Where the study is kept."""
+    return study._storage
+
+
+def id_in_storage(study: optuna.Study) -> int:
+    """The study's number in its storage."""
+    return study._study_id
+
+
+def id_of(trial: Trial | FrozenTrial) -> int:
+    """A trial's number in its storage, which is another than its number in the study."""
+    return trial._trial_id
+
+
+def backend_of(storage: BaseStorage) -> Any:
+    """What a journal or a cache writes to; None for other storages."""
+    return getattr(storage, "_backend", None)
+
+
+def file_of_journal(backend: Any) -> str:
+    """The path of a journal file."""
+    return str(backend._file_path)
+
+
+def read_anew(study: optuna.Study) -> None:
+    """Forget the trials that were read for the last one, as ``ask`` does."""
+    study._thread_local.cached_all_trials = None
+
+
+def let_samplers_stop(study: optuna.Study) -> None:
+    """Make ``study.stop``, which samplers call, work as in ``optimize``; it would raise."""
+    study._thread_local.in_optimize_loop = True
+
+
+def is_stopped(study: optuna.Study) -> bool:
+    """Whether a sampler has called ``study.stop``."""
+    return bool(study._stop_flag)
