@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from lightning_sweeps.callbacks.pictures import show, tensorboards
 from lightning_sweeps.callbacks.quiet import QuietCallback
@@ -32,15 +32,8 @@ class SampleImages(QuietCallback):
 
 def grid(images: Tensor, gap: int = 2) -> Tensor:
     """Images (N, C, H, W) of any range -> one picture (3, H', W') in [0, 1], as square as can be."""
-    low, high = images.amin(), images.amax()
-    images = ((images - low) / (high - low).clamp_min(1e-8)).expand(-1, 3, -1, -1)
     # Small images are enlarged, so that a person can see them.
     images = images.repeat_interleave(scale := max(1, 48 // images.shape[-1]), -1).repeat_interleave(scale, -2)
-    count, _, height, width = images.shape
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    picture = torch.ones(3, rows * (height + gap) + gap, columns * (width + gap) + gap)
-    for index, image in enumerate(images):
-        top, left = (index // columns) * (height + gap) + gap, (index % columns) * (width + gap) + gap
-        picture[:, top : top + height, left : left + width] = image
+    columns = math.ceil(math.sqrt(len(images)))
+    picture: Tensor = make_grid(images, nrow=columns, padding=gap, pad_value=1.0, normalize=True)
     return picture

@@ -1,6 +1,7 @@
 """The Hydra plugin. Imported at every start of Hydra, so the rest is imported when a sweep begins."""
 
 import gc
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -70,9 +71,10 @@ def join_search(options: Options, program: Any, arguments: Sequence[str]) -> Non
 
 
 def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | None:
-    from lightning_sweeps.search.execute.gpus import hold_for
-    from lightning_sweeps.search.execute.slots import Asked, Slot, Slots, divide
-
+    if importlib.util.find_spec("fcntl") is None:
+        raise ConfigError(
+            "a search needs Linux or macOS; on Windows run it in WSL. A single run, without -m, works here"
+        )
     if os.environ.get("LOCAL_RANK", "0") != "0":
         raise ConfigError(
             f"LOCAL_RANK={os.environ['LOCAL_RANK']}: a distributed run started the search again.\n"
@@ -80,6 +82,9 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
         )
     if sys.modules["__main__"].__name__ == "__mp_main__":  # it is being imported for trials
         raise GuardMissingError
+    from lightning_sweeps.search.execute.gpus import hold_for
+    from lightning_sweeps.search.execute.slots import Asked, Slot, Slots, divide
+
     config = program.config
     go_on_with_what_was_noted(config)
     if not config.hydra.sweep.dir:

@@ -163,6 +163,9 @@ def _total_steps(module: LightningModule) -> int:
 def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.1, start_factor: float = 0.01) -> LambdaLR:
     """Linear warm-up from ``start_factor`` over the first ``warmup`` share of the steps, then cosine decay to 0.
 
+    Not torch's ``SequentialLR``: that keeps its milestones in the checkpoint, and a run that goes on for more epochs
+    would follow the schedule of the shorter one.
+
     Raises:
         ConfigError: ``warmup`` is not in [0, 1).
     """

@@ -10,6 +10,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from lightning_sweeps.overrides.text import quoted
 
 HIDDEN = "***"
+# SQLAlchemy's ``render_as_string`` hides the password of a URL that it can parse. People mistype them, put passwords
+# into the query, and use Redis; and the message of an error is a text with a URL somewhere in it.
 # As SQLAlchemy reads a URL: a user may have an @, and a password anything but that; redis-py takes the last @.
 _USER = re.compile(r"[\w+.-]+://[^:/]*:(?=.*@)", re.DOTALL)
 # In a text it ends with a blank or a quote. What is a port and a path is no password.

@@ -1,6 +1,8 @@
-"""Which GPUs a search finds and holds. ``nvidia-smi`` is a script that lists some; nothing here starts CUDA."""
+"""Which GPUs a search finds and holds. The driver's library is one that lists some; nothing here starts CUDA."""
 
+import json
 import os
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,20 +15,80 @@ from lightning_sweeps.search.execute.gpus import hold, show_gpus, visible_gpus
 
 UUIDS = [f"GPU-{digit * 8}-1111-2222-3333-444444444444" for digit in "ab"]
 MIG = [f"MIG-{digit * 8}-1111-2222-3333-444444444444" for digit in "cd"]
-TWO = "".join(f"GPU {index}: NVIDIA H100 80GB HBM3 (UUID: {uuid})\n" for index, uuid in enumerate(UUIDS))
-WITH_MIG = TWO + "".join(f"  MIG 3g.40gb     Device  {index}: (UUID: {uuid})\n" for index, uuid in enumerate(MIG))
+TWO = json.dumps([[uuid] for uuid in UUIDS])
+WITH_MIG = json.dumps([[UUIDS[0]], [UUIDS[1], *MIG]])  # a GPU, and its instances behind it
+NVML = """
+import json, pathlib
+
+NVML_DEVICE_MIG_ENABLE = 1
+
+
+class NVMLError(Exception):
+    pass
+
+
+def listed():
+    return json.loads(pathlib.Path(__file__).with_name("listed").read_text())
+
+
+def nvmlInit():
+    if not listed():
+        raise NVMLError("no driver")
+
+
+def nvmlShutdown():
+    pass
+
+
+def nvmlDeviceGetCount():
+    return len(listed())
+
+
+def nvmlDeviceGetHandleByIndex(index):
+    return listed()[index]
+
+
+def nvmlDeviceGetUUID(handle):
+    return handle if isinstance(handle, str) else handle[0]
+
+
+def nvmlDeviceGetName(handle):
+    return "NVIDIA H100 80GB HBM3"
+
+
+class nvmlDeviceGetMemoryInfo:
+    def __init__(self, handle):
+        self.total = 80 * 2**30
+
+
+def nvmlDeviceGetMigMode(handle):
+    if handle[0].startswith("GPU-a") and len(handle) == 1:
+        raise NVMLError("Not Supported")
+    return (1 if len(handle) > 1 else 0), 0
+
+
+def nvmlDeviceGetMaxMigDeviceCount(handle):
+    return 7
+
+
+def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
+    if index + 1 >= len(handle):
+        raise NVMLError("Not Found")
+    return handle[index + 1]
+"""
 
 
 @pytest.fixture(autouse=True)
 def listed(tmp_path, monkeypatch) -> Path:
-    """What ``nvidia-smi -L`` prints."""
-    text = tmp_path / "listed"
+    """What the driver lists, here and in the commands that are started."""
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "pynvml.py").write_text(NVML)
+    text = library / "listed"
     text.write_text(TWO)
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "nvidia-smi").write_text(f'#!/bin/sh\n[ "$*" = -L ] && cat {text}\n')
-    (programs / "nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    monkeypatch.syspath_prepend(library)
+    monkeypatch.setenv("PYTHONPATH", f"{library}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # where processes note what they hold
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -41,7 +103,7 @@ def test_all_gpus_of_the_machine_and_instances_in_the_place_of_theirs(listed):
     assert names() == ["0", "1"]
     listed.write_text(WITH_MIG)
     assert names() == ["0", *MIG]
-    listed.write_text("No devices found.\n")
+    listed.write_text("[]")
     assert names() == []
 
 
@@ -66,7 +128,7 @@ def test_a_gpu_has_one_holder_whatever_it_is_called(monkeypatch):
 def test_one_index_in_two_jobs_of_a_cluster_is_two_gpus(monkeypatch, listed):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with hold(None) as first:
-        listed.write_text(f"GPU 0: NVIDIA H100 80GB HBM3 (UUID: {UUIDS[1]})\n")  # all that the second job is shown
+        listed.write_text(json.dumps([[UUIDS[1]]]))  # all that the second job is shown
         with hold(None) as second:
             assert (first.names, second.names, second.shared) == (("0",), ("0",), False)
 
@@ -99,7 +161,7 @@ def test_who_shares_a_gpu_holds_it_too(monkeypatch):
 
 
 def test_what_no_slot_has_a_use_for_is_left_to_others(listed):
-    listed.write_text(TWO + f"GPU 2: NVIDIA H100 80GB HBM3 (UUID: {MIG[0]})\n")
+    listed.write_text(json.dumps([*json.loads(TWO), [MIG[0]]]))
     with hold(None, 2) as first, hold(None, 1) as second:
         assert (first.names, second.names) == (("0", "1"), ("2",))
     with hold(None, 4) as first:

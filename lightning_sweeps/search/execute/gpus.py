@@ -4,8 +4,6 @@ import fcntl
 import logging
 import os
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,10 +13,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.errors import ConfigError, FolderError
+from lightning_sweeps.search.execute.nvml import devices
 from lightning_sweeps.search.store.locking import lock
 
 log = logging.getLogger(__name__)
-LISTED = re.compile(r"^(\s*)(?:GPU|MIG) .*\(UUID: ([^)]+)\)")  # a line of nvidia-smi -L
 WHOLE = re.compile(r"(?:GPU|MIG)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -65,21 +63,10 @@ def show_gpus(names: str) -> None:
 
 def _listed() -> list[list[Gpu]]:
     """Each GPU of this machine, with its MIG instances behind it."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return []
-    found: list[list[Gpu]] = []
-    for line in filter(None, map(LISTED.match, listed.stdout.splitlines())):
-        indent, uuid = line.groups()
-        if indent and found:
-            found[-1].append(Gpu(uuid, uuid))
-        else:
-            found.append([Gpu(str(len(found)), uuid)])
-    return found
+    return [
+        [Gpu(str(index), device.uuid), *(Gpu(uuid, uuid) for uuid in device.instances)]
+        for index, device in enumerate(devices())
+    ]
 
 
 def _uuid(name: str, listed: list[list[Gpu]]) -> str | None:

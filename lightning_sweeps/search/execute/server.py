@@ -110,4 +110,8 @@ def serve(control: socket.socket, start: Callable[[int, int, Collection[int]], C
 
 def _has_ended(pid: int) -> bool:
     """Whether it waits to be reaped."""
+    if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+        import psutil
+
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

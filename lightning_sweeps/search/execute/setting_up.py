@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from lightning_sweeps.machine import bind_to
 from lightning_sweeps.search.engine.signals import TIME_IS_UP
 from lightning_sweeps.search.execute.gpus import show_gpus
 from lightning_sweeps.search.execute.slots import Slot
@@ -30,7 +31,7 @@ def hear_signals() -> None:
 def take_devices(slot: Slot) -> None:
     """Give this process its slot's devices, before anything starts CUDA."""
     if slot.cores:
-        os.sched_setaffinity(0, slot.cores)
+        bind_to(list(slot.cores))
     if slot.gpus is not None:
         show_gpus(slot.gpus)
         torch = sys.modules.get("torch")

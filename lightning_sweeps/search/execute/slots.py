@@ -1,11 +1,11 @@
 """What each slot of this machine gets."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.machine import usable_cores
 from lightning_sweeps.search.execute.gpus import Gpus
 
 
@@ -121,7 +121,7 @@ def divide(asked: Asked, gpus: Gpus) -> Slots:
             f"hydra.sweeper.n_jobs={count}: the GPUs here are enough for {len(places)} trials at once{taken}.\n"
             "Put several on one with hydra.sweeper.trials_per_device=N, or use none with trainer.accelerator=cpu"
         )
-    cores = sorted(os.sched_getaffinity(0))
+    cores = usable_cores()
     share = max(1, len(cores) // count)
     slots = []
     for index in range(count):

@@ -3,13 +3,15 @@
 import os
 import sys
 
+from lightning_sweeps.machine import usable_cores
+
 
 def limit_threads(count: int) -> None:
     """Have this process, and those that it starts, compute with so many threads at most; what a program set stays."""
     count = max(1, count)
     if count >= (os.cpu_count() or 1):
         return
-    if count < len(os.sched_getaffinity(0)):  # which libraries that are loaded later go by
+    if count < len(usable_cores()):  # which libraries that are loaded later go by
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, str(count))
     torch = sys.modules.get("torch")

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, LauncherError, SweepsError
 from lightning_sweeps.files.folders import claim
+from lightning_sweeps.machine import bind_to, usable_cores
 from lightning_sweeps.overrides.command_line import PROGRAM, from_here, program
 from lightning_sweeps.safety.passwords import hide_passwords, masked_url
 from lightning_sweeps.search.engine.signals import set_handlers
@@ -174,8 +175,7 @@ def _first_and_last_line(error: Exception) -> str:
 
 def _take_share(number: int, count: int, gpus: Sequence[str]) -> None:
     """Keep to this worker's part of the machine."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[number::count] or cores)
+    cores = usable_cores()
+    bind_to(cores[number::count] or cores)
     if gpus:
         show_gpus(",".join(gpus[number::count]))

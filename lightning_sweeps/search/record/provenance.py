@@ -4,9 +4,7 @@ import json
 import os
 import platform
 import shlex
-import shutil
 import socket
-import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +15,12 @@ import optuna
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.files.repository import git_diff, git_state, git_untracked
+from lightning_sweeps.machine import usable_cores
 from lightning_sweeps.overrides.command_line import command, program, start_of
 from lightning_sweeps.run.result import versions
 from lightning_sweeps.safety.passwords import HIDDEN, masked
 from lightning_sweeps.safety.user_key import is_signed, signature
+from lightning_sweeps.search.execute.nvml import devices
 
 PROVENANCE = "provenance.json"
 START = "start:"  # the study's attributes that begin so tell of its starts, also to those who have no folder of it
@@ -106,8 +106,8 @@ def machine() -> dict[str, Any]:
         "host": socket.gethostname(),
         "system": platform.platform(),
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
-        "gpus": _gpus(),
+        "cores": len(usable_cores()),
+        "gpus": [f"{device.name}, {device.memory // 2**20} MiB" for device in devices()],
     }
 
 
@@ -136,15 +136,3 @@ def _cpu() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _gpus() -> list[str]:
-    query = shutil.which("nvidia-smi")
-    if query is None:
-        return []
-    command = [query, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return listed.stdout.strip().splitlines()

@@ -6,33 +6,29 @@ import re
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-MOUNTS = Path("/proc/self/mountinfo")
 NETWORK = re.compile(
     r"nfs\d*|cifs|smb\w*|ceph|lustre|gpfs|beegfs\w*|glusterfs|afs|9p|panfs|ocfs2|wekafs"
     r"|fuse\.(sshfs|s3fs|gcsfuse|rclone|ceph\S*|glusterfs|juicefs|goofys|blobfuse\d*)"
 )
 
 
-def network_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """The kind of network file system that the path lies on; None where it is a local one, or cannot be told."""
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return None
+def network_file_system(path: Path) -> str | None:
+    """The kind of network file system that the path lies on; None if it is a local one, or cannot be told."""
+    import psutil
+
     absolute = os.path.realpath(path)
     found, longest = None, -1
-    for line in lines:
-        place, _, source = line.partition(" - ")
-        point = place.split(" ")[4].encode().decode("unicode_escape")  # a space is written \040
+    for mounted in psutil.disk_partitions(all=True):
+        point = mounted.mountpoint
         inside = absolute == point or absolute.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= longest:  # of two on one point the later one counts
-            found, longest = source.split(" ")[0], len(point)
+            found, longest = mounted.fstype, len(point)
     return found if found is not None and NETWORK.fullmatch(found) else None
 
 
-def warn_of_network(file: Path | None, mounts: Path = MOUNTS) -> None:
-    """Warn where several machines could damage the file of a study."""
-    kind = network_file_system(file, mounts) if file is not None else None
+def warn_of_network(file: Path | None) -> None:
+    """Warn if several machines could damage the file of a study."""
+    kind = network_file_system(file) if file is not None else None
     if file is None or kind is None:
         return
     what = (

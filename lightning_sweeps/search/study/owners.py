@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from lightning_sweeps.machine import identity, usable_cores
 from lightning_sweeps.search.engine.contracts import NotBegunError
 from lightning_sweeps.search.engine.outcome import told_of
 from lightning_sweeps.search.store.hands import ANYBODY, Hands
@@ -51,7 +52,7 @@ class Owner:
         self.record: dict[str, Any] = {
             "id": self.id,
             "host": socket.gethostname(),
-            "machine": _machine(),
+            "machine": identity(),
             "lock": str(self.lock.file),
             "cores": _cores(),
             "slots": slots,
@@ -200,13 +201,4 @@ class Owner:
 
 def _cores() -> str:
     """The cores that this process may use, a bit for each."""
-    return f"{sum(1 << core for core in os.sched_getaffinity(0)):x}"
-
-
-def _machine() -> str:
-    """Two machines may have one name."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        boot = ""
-    return f"{socket.gethostname()} {boot}"
+    return f"{sum(1 << core for core in usable_cores()):x}"
