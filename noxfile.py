@@ -15,9 +15,27 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["lightning_sweeps", "tests", "benchmarks", "docs", "examples", "noxfile.py"]
 
 
-def install(session: nox.Session, *groups: str, project: str | None = "-e.") -> None:
+# Tests wait for processes more than they compute, and one file's share their servers.
+PARALLEL = ["-n", "auto", "--dist", "loadfile"]
+QUICK = [
+    *("tests/test_imports.py", "tests/test_private_parts.py", "tests/test_passwords.py"),
+    *("tests/search/engine", "tests/search/test_space.py", "tests/search/test_compose.py"),
+    "tests/contracts/test_storages.py",
+    "tests/search/test_search.py::test_every_combination_runs_once",
+    "tests/test_run.py::test_leaves_what_a_person_needs",
+    # Storages in memory and in a journal; and 2,000 spaces that are compared with Hydra's own sweeper take 40 s.
+    *("-k", "not (sqlite or postgresql or mysql or redis or database or redis_server or whatever_is_typed)"),
+]
+
+
+def groups(*names: str) -> list[str]:
+    """What these dependency groups name."""
+    return nox.project.dependency_groups(PROJECT, *names)
+
+
+def install(session: nox.Session, *names: str, project: str | None = "-e.") -> None:
     """The project and its dependency groups; bytecode too, since a cold start takes 20 s without."""
-    packages = nox.project.dependency_groups(PROJECT, *groups) if groups else []
+    packages = groups(*names) if names else []
     compiled = ["--compile-bytecode"] if session.venv_backend == "uv" and project else []
     session.install(*compiled, *([project] if project else []), *packages)
 
@@ -26,7 +44,42 @@ def install(session: nox.Session, *groups: str, project: str | None = "-e.") -> 
 def tests(session: nox.Session) -> None:
     """All tests but the GPU's and the wheel's. Arguments go to pytest."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """What a person runs while working: the engine, spaces, storages, one real search, one real run."""
+    install(session, "test")
+    session.run("pytest", *QUICK, *session.posargs)
+
+
+@nox.session(python=["3.12", "3.13"])
+def pythons(session: nox.Session) -> None:
+    """The quick tests on the other Pythons."""
+    install(session, "test")
+    session.run("pytest", *QUICK, *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def newest(session: nox.Session) -> None:
+    """The quick tests with the latest release of each dependency, pre-releases and those beyond its bound too."""
+    anything = Path(session.create_tmp(), "overrides.txt")
+    anything.write_text("\n".join(map(_without_upper_bound, PROJECT["project"]["dependencies"])))
+    session.install("--upgrade", "--prerelease=allow", f"--overrides={anything}", "-e.", *groups("test"))
+    session.run("pytest", *QUICK, *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The quick tests with the oldest release of each dependency that pyproject.toml allows."""
+    session.install("--resolution=lowest-direct", "-e.", *groups("test"))
+    session.run("pytest", *QUICK, *session.posargs)
+
+
+def _without_upper_bound(requirement: str) -> str:
+    """``optuna>=5,<6`` -> ``optuna>=5``; what is excluded stays excluded."""
+    return ",".join(part for part in requirement.split(",") if not part.lstrip().startswith("<"))
 
 
 @nox.session

@@ -122,9 +122,8 @@ def test_questions_are_answered_without_torch(arguments, own_folder):
         "finally: print('heavy:', sorted({'torch', 'lightning', 'torchvision', 'optuna'} & set(sys.modules)))"
     )
     environment = {"COMP_LINE": "lightning_sweeps model=", "COMP_POINT": "23", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=environment, check=False
-    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("heavy: []")
     if "query=bash" in arguments:

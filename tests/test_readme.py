@@ -26,7 +26,7 @@ RUNS = [line for line in LINES if line.startswith("python -m") and "<date>" not 
 
 def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     line = line.replace("python -m", f"{shlex.quote(sys.executable)} -m", 1)
-    return subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("line", [line for line in RUNS if "$C" not in line])
@@ -50,7 +50,7 @@ def test_checkpoint_commands_run(own_folder, command):
     assert list(own_folder.glob("outputs/runs/*/*/predictions.csv"))
     shutil.copy(checkpoint, own_folder / "last.ckpt")
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "load_from" in block]
-    subprocess.run([sys.executable, "-c", code], cwd=own_folder, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=own_folder, timeout=300, check=True)
 
 
 def test_tensorboard_serves_the_runs(own_folder, command):

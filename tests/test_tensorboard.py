@@ -43,7 +43,7 @@ def searched(tmp_path_factory) -> Path:
     wait_until(lambda: table.is_file() and table.read_text().count("\n") > 4, seconds=120)
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
-    subprocess.run([sys.executable, "-m", "lightning_sweeps.resume", str(sweep)], check=True, **quiet)
+    subprocess.run([sys.executable, "-m", "lightning_sweeps.resume", str(sweep)], check=True, timeout=300, **quiet)
     states = [row["state"] for row in rows(sweep)]
     assert states == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED", "FAIL", "FAIL"]
     return folder

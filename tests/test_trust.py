@@ -52,7 +52,7 @@ def test_the_environment_can_trust_when_the_program_starts_and_not_later():
     command = [sys.executable, "-c", program.format(TRUST_VARIABLE, built)]
     for trusted, said in (("fractions, decimal", "1/2"), ("decimal", "")):
         environment = {**os.environ, TRUST_VARIABLE: trusted}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.stdout.strip() == said
 
 

@@ -155,11 +155,35 @@ def test_what_cannot_be_is_said_in_two_lines(sweep, option, said):
     assert done.stderr.count("\n") <= 2
 
 
+@pytest.mark.parametrize(
+    ("sampler", "start_up"),
+    [
+        ("tpe", "n_startup_trials"),
+        ("gp", "n_startup_trials"),
+        ("cmaes", "n_startup_trials"),
+        ("nsgaii", "population_size"),
+        ("nsgaiii", "population_size"),
+    ],
+)
+def test_every_sampler_draws_by_what_it_was_told(sweep, sampler, start_up):
+    """After its start-up, which is random, it draws other points than a start-up that goes on."""
+    drawn = []
+    for count in (3, 100):
+        more = [f"hydra.sweeper.sampler.{start_up}={count}", f"hydra.sweep.dir=s{count}", "hydra.sweeper.n_trials=7"]
+        done = sweep(*SEARCH, "y=interval(-5.0,5.0)", f"hydra/sweeper/sampler={sampler}", *more)
+        assert done.returncode == 0, done.stderr
+        found = rows(Path(f"s{count}"))
+        assert [row["state"] for row in found] == ["COMPLETE"] * 7
+        drawn.append([(row["x"], row["y"]) for row in found])
+    assert drawn[0][:3] == drawn[1][:3]
+    assert drawn[0][3:] != drawn[1][3:]
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "cmaes", "qmc", "nsgaii", "nsgaiii"])
-def test_every_sampler_works(sweep, sampler):
-    done = sweep(*SEARCH, f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2")
+def test_every_sampler_works_in_two_slots(sweep, sampler):
+    done = sweep(*SEARCH, f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.n_trials=13", "hydra.sweeper.n_jobs=2")
     assert done.returncode == 0, done.stderr
-    assert [row["state"] for row in rows()] == ["COMPLETE"] * 4
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 13
 
 
 @pytest.mark.parametrize(
