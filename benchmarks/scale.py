@@ -178,7 +178,7 @@ def suggested(owner: Owner, reading: Reading) -> Trial:
 
 
 def batches(url: str, sizes: Sequence[int], count: int = 1_000, n: int = 10) -> None:
-    """What asking for so many trials at once would save on a data base, a trial."""
+    """What asking for so many trials at once would save on a database, a trial."""
     print(f"\n| trials before | sampler | asked at once | ask, ms a trial | CPU, ms a trial | n |\n{'|---' * 6}|")
     with tempfile.TemporaryDirectory() as folder:
         draw = random.Random(0)

@@ -27,7 +27,7 @@ __all__ = ["Trial", "current_trial", "main"]
 
 
 def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:
-    """Run the command line ``sys.argv``: one run, or several under ``-m``; leaves with ``sys.exit`` where it failed.
+    """Run the command line ``sys.argv``: one run, or several under ``-m``; leaves with ``sys.exit`` if it failed.
 
     Args:
         conf: a folder of the caller's own config groups. It is searched before the ones that ship with this package,

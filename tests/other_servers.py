@@ -16,7 +16,7 @@ from searches import wait_until
 
 @contextmanager
 def mariadb() -> Iterator[str]:
-    """Start MariaDB with a data base; gives its URL. Skips where there is none to start."""
+    """Start MariaDB with a database; gives its URL. Skips where there is none to start."""
     need("mariadbd", "mariadb-install-db", "mariadb")
     with tempfile.TemporaryDirectory(prefix="mariadb-") as name:
         folder, (port,) = Path(name), free_ports(1)

@@ -29,7 +29,7 @@ STARTS: dict[str, Callable[[], None]] = {}
 def server(
     settings: str = "-c fsync=off", address: str = "127.0.0.1", inside: Sequence[str] = (), hosts: str = "127.0.0.1/32"
 ) -> Iterator[str]:
-    """Start one, with a data base and a password; gives its URL. Skips where there is none to start.
+    """Start one, with a database and a password; gives its URL. Skips where there is none to start.
 
     Args:
         address: it listens on.

@@ -106,7 +106,7 @@ class Progress(QuietCallback, ProgressBar):
             return
         seconds = time.monotonic() - self._epoch_started
         self._epoch_started = 0.0
-        # What the module wants on a progress bar, or everything where it does not say.
+        # What the module wants on a progress bar, or everything if it does not say.
         fresh = self._metrics.take(trainer)
         chosen = {name: value for name, value in trainer.progress_bar_metrics.items() if name in fresh}
         metrics = chosen or fresh

@@ -75,7 +75,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     # Read by the sweeper ``study``. The first two know before the first trial what is wrong with a config.
     of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.run.warm",)}
     vars(task).update(of_a_search)
-    Plugins.instance().register(StudySweeper)  # also where the package is used without being installed
+    Plugins.instance().register(StudySweeper)  # even if the package is used without being installed
     guard_hydra()
 
     # Hydra finds the caller by the task's module; the command's name in its messages is the package's.
@@ -184,7 +184,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
 
 @contextmanager
 def _raising_errors() -> Iterator[None]:
-    """Have Hydra raise its errors to us instead of printing them and leaving."""
+    """Let Hydra raise its errors, instead of printing them and leaving."""
     with environment(HYDRA_FULL_ERROR="1"):
         yield
 
@@ -196,7 +196,7 @@ def register_resolvers(folders: Sequence[Path]) -> None:
 
 
 def _on_gpu(accelerator: str, on_gpu: Any, elsewhere: Any) -> Any:
-    """The resolver ``${on_gpu:${trainer.accelerator},a,b}``: a where the run will use a GPU, else b."""
+    """The resolver ``${on_gpu:${trainer.accelerator},a,b}``: a if the run will use a GPU, else b."""
     if accelerator in ("gpu", "cuda"):
         return on_gpu
     if accelerator != "auto":

@@ -53,7 +53,7 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
 
 
 def _first_line(error: BaseException) -> str:
-    """A line that says something: after a colon, or in the middle of a sentence, the next one belongs to it."""
+    """The first line that says something, with the next one if it ends in a colon or in mid-sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[0] if lines else "(no message)"
     for line in lines[1:3]:

@@ -1,4 +1,4 @@
-"""What Hydra would do for a config before the program is asked, and does for a trusted one only.
+"""Keep Hydra from acting on an untrusted config before the program has been asked.
 
 It imports packages of ``hydra.searchpath`` and opens log files before any callback or task of ours.
 """
@@ -22,7 +22,7 @@ RUNS_FOLDER = "${hydra.runtime.output_dir}"
 
 
 def guard_hydra() -> None:
-    """Have Hydra ask here, in this process, before it imports a package for its configs or opens a log file."""
+    """Let Hydra ask for trust before it imports a package for its configs or opens a log file."""
     SourcesRegistry.instance().types[TrustedPackages.scheme()] = TrustedPackages
     configure = logging_config.configure_logging
     if hasattr(configure, "__wrapped__"):
@@ -63,7 +63,7 @@ def require_own_log_files(logging: Mapping[str, Any], output_dir: str | None) ->
 
     Args:
         logging: a config of Python's ``logging``, in which Hydra's name may stand for the run's folder.
-        output_dir: that folder; None where it is not known.
+        output_dir: that folder; None if it is not known.
 
     Raises:
         UntrustedTargetError: a file lies elsewhere, and ``logging.FileHandler`` is not trusted.

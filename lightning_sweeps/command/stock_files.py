@@ -6,7 +6,7 @@ from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 
 
 def read_their_target_as(sweeper: type) -> None:
-    """Have a ``_target_`` of the stock sweeper that is left in such a file mean this one.
+    """Let a ``_target_`` of the stock sweeper in such a file mean this sweeper.
 
     Hydra makes the sweeper by its ``_target_`` alone. Only options of this one have a pruner.
     """

@@ -47,13 +47,13 @@ stock_files.read_their_target_as(StudySweeper)
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """A search in which errors that a person can act on are one line."""
+    """Show errors that a person can act on as one line, instead of a traceback."""
     open_what_is_closed()
     gc.freeze()  # what the program has made is not looked through again and again while the search makes its own
     try:
         yield
     except SweepsError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # also where this package's own ``main`` explains errors
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # even if this package's own ``main`` explains errors
             raise
         sys.exit(f"error: {masked(str(error))}")
     except KeyboardInterrupt:  # before the first trial or after the last one; in between it is the supervisor's
@@ -109,7 +109,7 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
 
 @contextmanager
 def _open_servers(program: Any, options: Options) -> Iterator[Any]:
-    """What trials' processes are started from, before this process opens anything that is not for them."""
+    """Open the server that starts trials' processes, before this process opens anything that is not for them."""
     from lightning_sweeps.search.execute.servers import Servers
 
     servers = Servers(program, options.start_method, preload=options.preload)

@@ -49,7 +49,7 @@ class RandomFlip(v2.Transform):  # type: ignore[misc]
 
 
 def augmentation(shift: int = 0, flip: bool = False, crop: int = 0) -> v2.Transform | None:
-    """The transforms that the settings ask for, as one; None where they ask for none.
+    """The transforms that the settings ask for, as one; None if they ask for none.
 
     Args:
         shift: pixels, each way.

@@ -24,7 +24,7 @@ class Batches:
             number of batches. Shuffled, the ``n % world_size`` samples left over sit the epoch out; in order, none do.
     """
 
-    batch_sampler = None  # Lightning looks for it where it finds a sampler
+    batch_sampler = None  # Lightning looks for it if it finds a sampler
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class ImageDataModule(LightningDataModule):
         batch_size: training images per batch and device.
         eval_batch_size: the same for validation, test and prediction.
         seed: of the order of the training images.
-        on_device: keep the images on the training device. ``auto``: where they take less than half its free memory.
+        on_device: keep the images on the training device. ``auto``: if they take less than half its free memory.
         augmentation: ``shift``, ``flip``, ``crop``; see ``augmentation.augmentation``.
 
     Raises:
@@ -137,7 +137,7 @@ class ImageDataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """The place within the epoch, 0 at its end.
 
-        Lightning asks the loader itself, but does not give the place back where a scheduler wanted to know the number
+        Lightning asks the loader itself, but does not give the place back if a scheduler wanted to know the number
         of steps: the loader was made too early then.
         """
         if self._train_batches is None:

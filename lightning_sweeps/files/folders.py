@@ -1,4 +1,4 @@
-"""Whose folder is whose: every run writes into a folder that it alone created."""
+"""Folders of runs: every run writes into a folder that it alone has created."""
 
 import os
 import socket

@@ -19,12 +19,12 @@ def git_state() -> dict[str, Any] | None:
 
 
 def git_diff() -> str:
-    """The uncommitted changes to tracked files, as a patch for ``git apply``; empty where there are none."""
+    """The uncommitted changes to tracked files, as a patch for ``git apply``; empty if there are none."""
     return _ask("diff", "HEAD", "--no-color", "--no-ext-diff")
 
 
 def git_untracked() -> list[str]:
-    """Files and folders that git neither knows nor ignores; the first ones, where there are many."""
+    """Files and folders that git neither knows nor ignores; the first ones, if there are many."""
     lines = _ask("status", "--porcelain").splitlines()
     return [line[3:] for line in lines if line.startswith("??")][:SHOWN_UNTRACKED]
 

@@ -42,7 +42,7 @@ class EpochMetrics(nn.Module):
         self.scores.update(torch.cat(logits).argmax(dim=-1), torch.cat(labels))
 
     def finish(self) -> dict[str, Tensor]:
-        """``loss`` (mean over samples), ``accuracy`` and ``f1``; empty where there was no step."""
+        """``loss`` (mean over samples), ``accuracy`` and ``f1``; empty if there was no step."""
         if self._pending:
             self._fold()
         values = {"loss": self.loss.compute(), **self.scores.compute()}

@@ -42,7 +42,7 @@ def note_what_to_go_on_with(folder: Path, changed: Sequence[str]) -> None:
 
 
 def go_on_with_what_was_noted(config: DictConfig) -> None:
-    """Take the folder from there where the program has given Hydra other overrides than those of its command line.
+    """Take the folder from there if the program has given Hydra other overrides than those of its command line.
 
     Raises:
         ConfigError: further overrides were typed, which the program does not take.

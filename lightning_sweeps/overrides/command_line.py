@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PROGRAM = "LIGHTNING_SWEEPS_PROGRAM"  # what was typed, where a cluster's own program is the one that runs
+PROGRAM = "LIGHTNING_SWEEPS_PROGRAM"  # what was typed, if a cluster's own program is the one that runs
 OPTIONS_OF_PYTHON_WITH_A_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 OPTIONS_OF_HYDRA_WITH_A_VALUE = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd")
 MULTIRUN = ("-m", "--multirun")
@@ -54,7 +54,7 @@ def options() -> list[str]:
 
 
 def arguments() -> list[str]:
-    """All that was typed behind the program's name, also where the program has taken its own part from ``sys.argv``."""
+    """All that was typed behind the program's name, even if the program has taken its own part from ``sys.argv``."""
     if PROGRAM in os.environ:
         return sys.argv[1:]
     given, typed = sys.argv[1:], _behind_the_program(sys.orig_argv)

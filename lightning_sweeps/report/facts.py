@@ -51,7 +51,7 @@ def overview(saved: Saved) -> Facts:
 
 
 def saved_by_pruning(trials: Iterable[FrozenTrial]) -> str | None:
-    """What the pruned trials would still have cost, each at its own pace; None where nothing is known."""
+    """What the pruned trials would still have cost, each at its own pace; None if nothing is known."""
     trials = list(trials)
     pruned = [trial for trial in trials if trial.state is TrialState.PRUNED and _epochs(trial)]
     longest = max((_epochs(trial) for trial in trials if trial.state is TrialState.COMPLETE), default=0)
@@ -122,7 +122,7 @@ def changes(saved: Saved) -> list[str]:
 
 
 def space(saved: Saved) -> Facts:
-    """The search space, or the distributions of the trials where another tool kept none."""
+    """The search space, or the distributions of the trials if another tool kept none."""
     described = saved.study.user_attrs.get("space")
     if isinstance(described, dict):
         found: dict[str, Any] = {name: json_to_distribution(text) for name, text in described.items()}

@@ -20,7 +20,7 @@ from lightning_sweeps.terminal.parser import Parser
 
 
 def main() -> None:
-    """Read the command line and do it; leaves with exit code 1 where a run failed, 130 after Ctrl-C."""
+    """Read the command line and do it; leaves with exit code 1 if a run failed, 130 after Ctrl-C."""
     parser = Parser("python -m lightning_sweeps.rerun", description=__doc__)
     parser.add_argument("search", help="the search's folder")
     parser.add_argument("overrides", nargs="*", help="what shall be different: trainer.max_epochs=50 seed=1 test=true")
@@ -31,7 +31,7 @@ def main() -> None:
     what.add_argument("--seeds", type=_count, metavar="S", help="with S new seeds: mean and standard deviation")
     what.add_argument("--to-experiment", metavar="NAME", help="run nothing; write conf/experiment/NAME.yaml")
     parser.add_argument("--storage", metavar="URL", help="of the study, where it has a password")
-    parser.add_argument("--trust", action="store_true", help="also if somebody else has started the search")
+    parser.add_argument("--trust", action="store_true", help="even if somebody else has started the search")
     arguments = parser.parse_intermixed_args()
     try:
         code = _write(arguments) if arguments.to_experiment else _run(arguments)

@@ -32,7 +32,7 @@ _NO_PART_OF_A_RECIPE = ("experiment", "search")
 
 
 def drift(saved: Mapping[str, Any], primary: Primary, overrides: Sequence[str]) -> list[str]:
-    """Overrides that bring back the saved config where the config files have changed since; empty where they have not.
+    """Overrides that bring back the saved config if the config files have changed since; empty if they have not.
 
     Args:
         saved: a run's config, as plain containers with its interpolations.

@@ -1,4 +1,4 @@
-"""How a trial was made."""
+"""How a trial was made, so that it can be run again."""
 
 import json
 from collections.abc import Mapping
@@ -31,15 +31,15 @@ class Recipe:
     subdir: str | None  # of that folder, where Hydra writes the composed config
 
     def result(self) -> dict[str, Any]:
-        """Its ``result.json``; empty where it has none."""
+        """Its ``result.json``; empty if it has none."""
         return read_result(self.folder) if self.folder is not None else {}
 
     def config(self) -> Mapping[str, Any] | None:
-        """The config that it ran with, with its interpolations; None where it is gone, or was not kept."""
+        """The config that it ran with, with its interpolations; None if it is gone, or was not kept."""
         return self._saved("config")
 
     def choices(self) -> Mapping[str, Any]:
-        """Config group -> option; a list where several options were typed, which Hydra does not save."""
+        """Config group -> option; a list if several options were typed, which Hydra does not save."""
         hydra = self._saved("hydra") or {}
         own = [self.primary.folder] if self.primary.folder is not None else []
         groups = find_groups([*own, CONF, *self.primary.added])
@@ -97,7 +97,7 @@ def _primary(hydra: DictConfig) -> Primary:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The ``result.json`` in the folder; empty where there is none."""
+    """The ``result.json`` in the folder; empty if there is none."""
     try:
         loaded: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -43,7 +43,7 @@ class Once:
         self.program = program
 
     def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
-        """Run in the folder, which is not there yet; what came out as a line, and the exit code."""
+        """Run in the folder, which does not exist yet. Returns a line about the result, and the exit code."""
         overrides = replaced(recipe.overrides, [*_drift(recipe), *changed, f"hydra.run.dir={override_value(folder)}"])
         code = _run([*self.program, *overrides], recipe, ONE_RUN)
         name = f"trial {recipe.number}"

@@ -26,7 +26,7 @@ def require_fitting(
     """Check that the checkpoint is there, readable without executing code, of this model, and not at its end already.
 
     Args:
-        max_epochs, max_steps: of the fit that shall go on from it; None where there is no fit, -1 without a limit.
+        max_epochs, max_steps: of the fit that shall go on from it; None if there is no fit, -1 without a limit.
 
     Raises:
         CheckpointError: it is not; names the keys that differ and how that checkpoint's run was composed.
@@ -45,7 +45,7 @@ def require_fitting(
 
 
 def _says_all_of_itself(module: LightningModule) -> bool:
-    """Whether its layers are there and nothing else has a say: then it is known before what Lightning will load."""
+    """Whether the module's layers alone decide what Lightning will load, so that it can be checked before."""
     hooks = ("setup", "configure_model", "on_save_checkpoint", "on_load_checkpoint", "state_dict", "load_state_dict")
     changed = any(getattr(type(module), name) is not getattr(LightningModule, name) for name in hooks)
     lazy = any(is_lazy(parameter) for parameter in module.parameters())

@@ -1,4 +1,4 @@
-"""Building the parts of a run without running it, to know what is wrong with a config."""
+"""Build the parts of a run without running it, to find out what is wrong with a config."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ _built: dict[tuple[str, str], Any] = {}
 
 
 def _build_once(config: Any, where: str, **arguments: Any) -> Any:
-    """``build``, for parts that nobody will run: configurations of one search share most of them."""
+    """``build`` with a cache: the configurations of one search share most parts, and none of them is run."""
     key = where, repr(config)
     if key not in _built:
         _built[key] = build(config, where, **arguments)

@@ -51,7 +51,7 @@ class Observation:
 
 
 class ObjectiveTracker(QuietCallback):
-    """Watches the objective's metric and fails early where it is never logged.
+    """Watches the objective's metric and fails early if it is never logged.
 
     A metric of the validation is read when the validation ends. One that is logged in training is complete only when
     the next epoch starts: callbacks are called before the module's own ``on_train_epoch_end``.
@@ -132,7 +132,7 @@ class ObjectiveTracker(QuietCallback):
             log.warning("%s is %s in epoch %s", self.objective.metric, float(value), epoch)
         self.observations.append(Observation(epoch, float(value)))
         trial = current_trial()
-        # The step is what was spent: finished epochs, or validations where an epoch has several.
+        # The step is what was spent: finished epochs, or validations if an epoch has several.
         trial.report(float(value), step=epoch + 1 if _validates_by_epoch(trainer) else len(self.observations))
         if trial.should_prune():  # every process of a distributed trial gets the same answer
             trainer.should_stop = True
@@ -159,7 +159,7 @@ class ObjectiveTracker(QuietCallback):
 
 
 def _has_validation(trainer: Trainer) -> bool:
-    """Whether a validation has a batch; the sanity check has set the loaders up, where there was one."""
+    """Whether a validation has a batch; the sanity check has set the loaders up, if there was one."""
     counts = trainer.num_val_batches
     return trainer.enable_validation and (sum(counts) if isinstance(counts, list) else counts) > 0
 
@@ -167,7 +167,7 @@ def _has_validation(trainer: Trainer) -> bool:
 def _validates_by_epoch(trainer: Trainer) -> bool:
     if not trainer.enable_validation:
         return True
-    # val_check_batch is None where validations come by the clock.
+    # val_check_batch is None if validations come by the clock.
     return trainer.check_val_every_n_epoch is not None and (
         (trainer.val_check_batch or 0) >= trainer.num_training_batches
     )

@@ -71,7 +71,7 @@ def make_optimizer(module: LightningModule, config: Mapping[str, Any]) -> Optimi
 
 
 def _require_eps(optimizer: Optimizer, precision: str) -> None:
-    """Adam and its kind divide by ``eps`` where a gradient is small; their usual 1e-8 is zero in float16."""
+    """Refuse an ``eps`` that is zero in the run's precision, as 1e-8 is in float16: Adam would divide by zero."""
     for eps, dtype in {(group.get("eps"), one.dtype) for group in optimizer.param_groups for one in group["params"]}:
         if eps and torch.tensor(eps, dtype=dtype) == 0:
             name = str(dtype).removeprefix("torch.")
@@ -106,7 +106,7 @@ def make_scheduler(module: LightningModule, optimizer: Optimizer, config: Mappin
 
 
 class AnotherWhole(QuietCallback):
-    """A run that goes on for longer than it was planned for has another schedule, and stands at its step of that.
+    """Gives a run that goes on for longer than planned the schedule of its new length, at the step it has reached.
 
     The state in the checkpoint has the old whole: torch's cosine would rise again after it, and one-cycle would stop.
 
@@ -125,7 +125,7 @@ class AnotherWhole(QuietCallback):
 
 
 def _replay(scheduler: Any, settings: Mapping[str, Any]) -> None:
-    """Set a scheduler and its optimizer to where they would be, had these been the settings from the beginning."""
+    """Set a scheduler and its optimizer to the state they would have with these settings from the start."""
     twin = _twin(scheduler.optimizer)
     replayed = build(settings, "scheduler", optimizer=twin)
     with warnings.catch_warnings():
@@ -144,7 +144,7 @@ def _planned(module: LightningModule, config: Mapping[str, Any]) -> tuple[dict[s
 
 
 def _twin(optimizer: Optimizer) -> Optimizer:
-    """An optimizer of one number a group, at the beginning of its schedule."""
+    """A copy of the optimizer with one number per group, at the beginning of its schedule."""
     groups: list[dict[str, Any]] = []
     for group in optimizer.param_groups:
         kept = {name: value for name, value in group.items() if name not in ("params", "initial_lr")}

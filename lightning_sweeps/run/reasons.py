@@ -15,18 +15,18 @@ _OF_ANOTHER = re.compile(
 
 
 def forget_reasons(folder: Path, rank: int) -> None:
-    """Before a run: what this process left of an earlier one."""
+    """Remove what this process has left from an earlier run."""
     _file(folder, rank).unlink(missing_ok=True)
 
 
 def note_reason(folder: Path, rank: int, error: BaseException) -> None:
-    """For the first process, from another one that has failed by itself."""
+    """Leave the reason for the first process, from another that has failed by itself."""
     if not _OF_ANOTHER.search(str(error)):
         write_atomically(_file(folder, rank), " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def reason_of_another(folder: Path, world_size: int, error: BaseException) -> RankError | None:
-    """What another process has failed of, where this one's error only tells that it has gone."""
+    """Why another process has failed, if this one's error says only that it has gone."""
     if not _OF_ANOTHER.search(str(error)):
         return None
     deadline = time.monotonic() + SECONDS_FOR_A_REASON

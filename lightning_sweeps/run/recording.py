@@ -54,7 +54,7 @@ def recording(job: Assembly, hyperparameters: dict[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _clearer_errors(job: Assembly) -> Iterator[None]:
-    """Errors of Lightning's and the loss's as those that a person can act on."""
+    """Turn errors of Lightning and of the loss into errors that a person can act on."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -84,7 +84,7 @@ def _of_a_missing_metric(error: Exception, job: Assembly) -> MetricError | None:
 
 
 def _first_error(error: BaseException, folder: Path, trainer: Trainer) -> BaseException:
-    """The one that led to this one, where another process had it."""
+    """The error of another process that led to this one, if there is one."""
     if trainer.world_size == 1:
         return error
     if not trainer.is_global_zero:
@@ -110,7 +110,7 @@ def collect(job: Assembly) -> None:
 
 
 def _best_checkpoint(trainer: Trainer, objective: Objective) -> str | None:
-    """What follows the objective among the checkpoints; without an objective, the first that follows something."""
+    """The checkpoint callback that monitors the objective; without an objective, the first that monitors anything."""
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
             fits = (callback.monitor, callback.mode) == (objective.metric, objective.mode)

@@ -38,11 +38,11 @@ class Result:
     last_checkpoint: str | None = None
     epochs: int = 0
     steps: int = 0
-    parameters: int | None = 0  # None where they were not known before training
+    parameters: int | None = 0  # None if they were not known before training
     seconds: float = 0.0
     seed: int | None = None
     threads: int = 0  # of torch's on the CPU: another number may round a sum otherwise
-    reason: str | None = None  # where the status is not completed
+    reason: str | None = None  # if the status is not completed
 
     def write(self) -> None:
         """Write ``result.json`` into the run's folder. Numbers that JSON does not have (NaN) become null."""

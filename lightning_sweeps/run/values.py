@@ -56,7 +56,7 @@ def require_a_validation(config: Mapping[str, Any]) -> None:
 
 
 def no_validation(config: Mapping[str, Any]) -> str | None:
-    """Why a run will never log the objective, where its name says that it is of the validation; None where it may."""
+    """Why a run will never log the objective, if its name says that it is of the validation; None if it may."""
     metric = str((config.get("objective") or {}).get("metric"))
     trainer = config.get("trainer") or {}
     every, epochs, limit = (

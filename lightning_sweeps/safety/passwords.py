@@ -28,7 +28,7 @@ _known: dict[str, str] = {}  # URLs with passwords, as they may stand in a text,
 
 
 def remember(url: Any) -> None:
-    """Know a URL with a password in any text from now on, also one whose password has blanks or quotes."""
+    """Mask this URL's password in every text from now on, even if it has blanks or quotes."""
     url = str(url)
     shown = masked_url(url)
     if shown != url:

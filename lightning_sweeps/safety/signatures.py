@@ -1,4 +1,4 @@
-"""Which checkpoints this user's own runs wrote. Those may be loaded whole; another's file could run code.
+"""Signs the checkpoints of this user's own runs, which may be loaded whole; any other file could run code.
 
 A checkpoint is signed with the user's key when it is written. The signatures lie beside the files, so a folder can be
 moved; a file that was changed, or that somebody else wrote, has none that fits.
@@ -21,7 +21,7 @@ _written: set[bytes] = set()  # by this process
 
 
 class SigningCheckpointIO(CheckpointIO):
-    """Signs what another one has written, where that is a file.
+    """Signs the checkpoints that another plugin writes, if they are files.
 
     Not Lightning's own wrapper: the strategy gives that one a plain plugin inside, whatever it was made with.
     """
@@ -45,7 +45,7 @@ class SigningCheckpointIO(CheckpointIO):
 
 
 def sign_checkpoints(trainer: Trainer) -> None:
-    """Have the trainer's checkpoints signed, unless they are written later, by a thread."""
+    """Let the trainer's checkpoints be signed, unless a thread writes them later."""
     plugin = trainer.strategy.checkpoint_io
     if not isinstance(plugin, AsyncCheckpointIO):
         trainer.strategy.checkpoint_io = SigningCheckpointIO(plugin)

@@ -6,7 +6,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-# Every combination once, in order, where the space is finite and the budget covers it; else TPE. It is no dataclass,
+# Every combination once, in order, if the space is finite and the budget covers it; else TPE. It is no dataclass,
 # so that a file of the stock sweeper, whose own default is TPE, may name that and its arguments here.
 AUTO_SAMPLER = {"_target_": "lightning_sweeps.search.space.samplers.Auto", "seed": None}
 

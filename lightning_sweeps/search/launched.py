@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Launched:
-    """What is left to say where workers have done the search."""
+    """The end of a search that workers have done."""
 
     tally: Tally
     finished_here: int  # trials that ended since this start
@@ -36,7 +36,7 @@ class Launched:
 
 
 def wait_for_workers(launch: Callable[[], int | None], study: optuna.Study, budget: Budget) -> Launched:
-    """Run them. A launcher complains of a job that it lost also where the others have done what was left."""
+    """Run the workers. A launcher complains of a job that it has lost, even if the others have done its work."""
     lost: LauncherError | None = None
     stopped_by = None
     before = len(_counted(study, budget).states)

@@ -5,7 +5,7 @@ import sys
 
 
 def open_what_is_closed() -> None:
-    """Have each lead nowhere, or the next file or socket that is opened would be taken for it."""
+    """Let each lead nowhere; else the next file or socket that is opened would take its place."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)

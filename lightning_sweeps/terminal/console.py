@@ -1,4 +1,4 @@
-"""The lines on the screen, where the screen may be a full disk, or a reader that has gone."""
+"""Lines on the screen, which may in truth be a full disk, or a reader that has gone."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg] # the config nam
 
 
 def could_write() -> bool:
-    """Whether all that was printed has arrived; from then on nothing more is tried."""
+    """Whether everything that was printed has arrived. After the first failure nothing more is printed."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -30,7 +30,7 @@ def could_write() -> bool:
 
 
 def say(text: str) -> None:
-    """Print; where that cannot be, say so and leave with exit code 1."""
+    """Print; if that fails, say so and leave with exit code 1."""
     try:
         sys.stdout.write(text)
     except OSError as error:

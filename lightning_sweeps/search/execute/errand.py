@@ -1,4 +1,4 @@
-"""What is to be done after the last trial, in a process that gets ready for it while the last trials run."""
+"""Work for the end of a search, such as its report, in a process that gets ready while the last trials run."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 
 class Prepare(Protocol):
-    """A function of a module, called in advance or when it is time."""
+    """Prepares the work: called in advance, or when it is time to do it."""
 
     def __call__(self, *, ahead: bool) -> Callable[[Any], str]:
-        """Get ready; what this returns does the work with what it is given, and returns what was wrong, or nothing."""
+        """Get ready; return a function that does the work and says what went wrong, or returns an empty string."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Given to a process instead of a trial."""
+    """The errand as a process is given it, instead of a trial."""
 
     prepare: Prepare
 
@@ -31,7 +31,7 @@ class Preparation:
 
 
 class Errand:
-    """The same, as the supervisor sees it."""
+    """The errand as the supervisor sees it."""
 
     def __init__(self, prepare: Prepare) -> None:
         self._preparation = Preparation(prepare)
@@ -40,7 +40,7 @@ class Errand:
 
     @property
     def begun(self) -> bool:
-        """Whether a process gets ready."""
+        """Whether a process is getting ready."""
         return self._connection is not None
 
     def begin(self, connection: Connection, kill: Callable[[], None]) -> None:
@@ -54,7 +54,7 @@ class Errand:
             connection.send(self._preparation)
 
     def do(self, given: Any) -> str:
-        """Have it done, there or here, and wait; what was wrong, or nothing."""
+        """Do it, in that process or in this one, and wait. Returns what went wrong, or an empty string."""
         if self._connection is not None:
             with suppress(EOFError, OSError):  # that process is gone
                 self._connection.send(given)

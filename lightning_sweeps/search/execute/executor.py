@@ -1,4 +1,4 @@
-"""Work in processes of its own."""
+"""The executor that runs each piece of work in processes of its own."""
 
 import logging
 import math
@@ -102,7 +102,7 @@ class ProcessExecutor:
                 self._report(group, rank, hear, *message)
 
     def _report(self, group: Group, rank: Rank, hear: Hear, value: float, step: int) -> None:
-        """The first rank reports; the others get the answer that it got, and wait for it."""
+        """Only the first rank's reports count; the other ranks wait for its answer and get the same one."""
         if rank is group.ranks[0]:
             decision = hear(Reported(group.work, group.member, value, step))
             group.answers[step] = decision is Decision.STOP
@@ -155,7 +155,7 @@ class ProcessExecutor:
                 group.kill()
 
     def _see_to_beginnings(self, now: float) -> None:
-        """An import that waits for ever, and a fork that hangs, are noticed, and another way is taken."""
+        """Notice an import that never returns or a fork that hangs, and start processes in another way."""
         waiting = [group for group in self.groups.values() if not group.stopped]
         if self.processes.server.ready:
             for group in waiting:
@@ -173,7 +173,7 @@ class ProcessExecutor:
             self._go_another_way(f"{what} did not begin {within}")
 
     def _go_another_way(self, problem: str) -> None:
-        """No more processes can be had as they were; what has not begun begins in another way."""
+        """Start in another way what has not begun, since no more processes can be started as before."""
         waiting = [group for group in self.groups.values() if not group.stopped]
         if self.groups and not waiting:  # the search stops
             return

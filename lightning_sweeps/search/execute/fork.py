@@ -24,7 +24,7 @@ from lightning_sweeps.search.execute.settings import set_warning_filters
 
 
 def start_quietly(target: Any, *arguments: Any) -> Any:
-    """A process forked from this one. Python warns of a fork beside any other thread; OpenBLAS's are no harm."""
+    """Fork this process without Python's warning about other threads: those of OpenBLAS do no harm."""
     filters = list(warnings.filters)
     # What the program takes for the process that it runs in, trials find too.
     process = multiprocessing.get_context("fork").Process(
@@ -90,7 +90,7 @@ def _be_a_trial(
 
 
 def ignore_signals() -> dict[int, Any]:
-    """Ignore what a terminal or a cluster sends to all processes, which is the supervisor's to understand.
+    """Ignore the signals that a terminal or a cluster sends to all processes; the supervisor handles them.
 
     Returns:
         The handlers that the program has.
@@ -106,9 +106,9 @@ def ignore_signals() -> dict[int, Any]:
 
 
 def _import_what_runs_need(program: Program) -> None:
-    """Once for all trials. What fails here fails again in a trial, which says so.
+    """Import once for all trials. An import that fails here fails again in a trial, which reports it.
 
-    The garbage collector would go through everything that is being imported again and again.
+    The garbage collector is off meanwhile: it would walk through the new modules again and again.
     """
     collects = gc.isenabled()
     gc.disable()

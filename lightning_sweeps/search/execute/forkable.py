@@ -19,7 +19,7 @@ SAFE_THREADS = ("jemalloc_bg_thd",)
 
 
 def why_not_fork() -> str | None:
-    """What in this process would not survive a fork, for people; None where it can be forked."""
+    """Say in words what in this process would not survive a fork; None if it can be forked."""
     if sys.platform != "linux":
         return "processes of this system cannot be forked safely"
     threads = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
@@ -44,7 +44,7 @@ def _what_a_child_finds() -> str | None:
 
 
 def _ask_a_child() -> int:
-    """What a child that is forked now says of itself.
+    """Fork a child and let it say whether it works.
 
     OpenBLAS ends its threads before a fork, and starts them again where they are needed: afterwards the native threads
     of this process are others.
@@ -68,7 +68,7 @@ def _ask_a_child() -> int:
 
 
 def _is_alone() -> bool:
-    """Whether no native thread is left but this one; one that has just ended may still be listed."""
+    """Whether this is the only native thread. One that has just ended may be listed for a moment."""
     deadline = time.monotonic() + SECONDS_OF_AN_ENDING_THREAD
     while _native_threads() > 1:
         if time.monotonic() > deadline:
@@ -78,7 +78,7 @@ def _is_alone() -> bool:
 
 
 def _native_threads() -> int:
-    """The threads of this process, also those that Python knows nothing of, but for those that a fork does not harm."""
+    """Count this process's threads, including those unknown to Python, but not those that survive a fork."""
     return sum(_name(thread) not in SAFE_THREADS for thread in Path("/proc/self/task").iterdir())
 
 

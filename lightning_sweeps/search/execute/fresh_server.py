@@ -21,7 +21,7 @@ BOOT = Path(__file__).parent / "fresh"
 
 
 def begin(role: str, first: Mapping[str, Any], world: int, *descriptors: int) -> None:
-    """Take a role: ``forkserver``, ``spawn`` or ``trial``; the first two are given a socket, the last a connection."""
+    """Take a role: ``forkserver`` and ``spawn`` talk to the supervisor by a socket, ``trial`` by a connection."""
     channel, lifeline = descriptors
     tie(lifeline)
     if role == "trial":
@@ -34,7 +34,7 @@ def begin(role: str, first: Mapping[str, Any], world: int, *descriptors: int) ->
 
 
 def command(interpreter: list[str], role: str, world: int, channel: int, lifeline: int) -> list[str]:
-    """What starts a new interpreter in a role."""
+    """The command that starts a new interpreter in a role."""
     return [*interpreter, str(BOOT), role, *map(str, (world, channel, lifeline))]
 
 
@@ -104,7 +104,7 @@ def load(first: Mapping[str, Any]) -> Any:
 
 
 def unpack_either(first: Mapping[str, Any], unpack: Callable[[bytes], Any]) -> Any:
-    """By the names in the main module, or by value where it does not define them when it is imported."""
+    """Unpickle by the names in the main module, or by value if importing it does not define them."""
     by_name, by_value = first["program"]
     if by_name is not None:
         try:
@@ -119,7 +119,7 @@ def import_main(main: tuple[str, str] | None) -> None:
     """Import the program's main module as ``multiprocessing`` does, under the name ``__mp_main__``.
 
     Args:
-        main: ``path`` or ``module``, and which; None where nothing can be imported, as in a notebook.
+        main: ``path`` or ``module``, and which; None if nothing can be imported, as in a notebook.
     """
     if main is None:
         return

@@ -25,7 +25,7 @@ class Gpu:
     """A GPU, or a MIG instance, which is a device of its own."""
 
     name: str  # in CUDA_VISIBLE_DEVICES
-    uuid: str | None  # None where it is known by an index only, which means another one in another job of a cluster
+    uuid: str | None  # None if it is known by an index only, which means another one in another job of a cluster
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Gpus:
 
 
 def visible_gpus() -> list[Gpu]:
-    """All that are here, or those that ``CUDA_VISIBLE_DEVICES`` names.
+    """All GPUs of this machine, or those that ``CUDA_VISIBLE_DEVICES`` names.
 
-    Indices are nvidia-smi's, as ``show_gpus`` takes care of.
+    Indices are those of nvidia-smi; ``show_gpus`` makes CUDA use the same.
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is None:
@@ -55,7 +55,7 @@ def visible_gpus() -> list[Gpu]:
 
 
 def show_gpus(names: str) -> None:
-    """Have this process, and those that it starts, see these GPUs only; before it starts CUDA."""
+    """Let this process and its children see these GPUs only. Call it before anything starts CUDA."""
     if "CUDA_VISIBLE_DEVICES" not in os.environ:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # whose indices these are
     os.environ["CUDA_VISIBLE_DEVICES"] = names
@@ -70,7 +70,7 @@ def _listed() -> list[list[Gpu]]:
 
 
 def _uuid(name: str, listed: list[list[Gpu]]) -> str | None:
-    """CUDA takes an index, or the beginning of a UUID."""
+    """The UUID of a name that CUDA accepts: an index, or the beginning of a UUID."""
     for gpu in (gpu for gpus in listed for gpu in gpus):
         if gpu.name == name or str(gpu.uuid).startswith(name):
             return gpu.uuid
@@ -78,16 +78,16 @@ def _uuid(name: str, listed: list[list[Gpu]]) -> str | None:
 
 
 def hold_for(config: DictConfig, wanted: int | None, multiple: int = 1) -> AbstractContextManager[Gpus]:
-    """Hold what the trials of a search may use: no GPU where their config says so. See ``hold``."""
+    """Hold the GPUs for a search's trials; none if their config says that they use none. See ``hold``."""
     accelerator = OmegaConf.select(config, "trainer.accelerator")
     return nullcontext(Gpus()) if accelerator == "cpu" else hold(wanted, multiple, insist=accelerator is not None)
 
 
 @contextmanager
 def hold(wanted: int | None, multiple: int = 1, *, insist: bool = True) -> Iterator[Gpus]:
-    """Hold up to so many of the visible GPUs, or all, which no other search of this user gets meanwhile.
+    """Hold up to ``wanted`` of the visible GPUs, or all, so that no other search of this user gets them meanwhile.
 
-    The system lets them go when this process ends, however it ends. Where others hold all of them, they are shared if
+    The system lets them go when this process ends, however it ends. If others hold all of them, they are shared if
     ``CUDA_VISIBLE_DEVICES`` names them, or if nobody said that trials use a GPU.
 
     Args:
@@ -167,7 +167,7 @@ def _lock(folder: Path, gpu: Gpu) -> tuple[int | None, str | None]:
 
 
 def _share(folder: Path, gpu: Gpu) -> int | None:
-    """Hold a GPU beside those who hold it, so that nobody gets it as free when they have left."""
+    """Share a GPU with those who hold it, so that it does not count as free when they leave."""
     if gpu.uuid is None:
         return None
     descriptor = _open(_file(folder, gpu, ".shared"))

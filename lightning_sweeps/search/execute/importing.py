@@ -14,7 +14,7 @@ SPIN = os.environ.get("GOMP_SPINCOUNT", "10000")
 
 @contextmanager
 def forkable_imports() -> Iterator[None]:
-    """Inside, torch asks NVML whether there are GPUs: it asks CUDA otherwise, and cannot be forked afterwards."""
+    """While inside, torch looks for GPUs through NVML. Through CUDA, the process could not be forked afterwards."""
     with environment(PYTORCH_NVML_BASED_CUDA_CHECK="1", GOMP_SPINCOUNT=SPIN):
         yield
     if has_lightning():

@@ -1,4 +1,4 @@
-"""Work in the process of the search itself, for a debugger."""
+"""The executor that runs work in the search's own process, for a debugger."""
 
 import gc
 import importlib
@@ -33,7 +33,7 @@ from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 
 class InProcessExecutor:
-    """Does one piece of work after another while it is waited for; what runs can be stopped by Ctrl-C only.
+    """Runs one piece of work after another, inside ``wait``. Only Ctrl-C stops what runs.
 
     Args:
         objectives: how many numbers the program's task function returns.
@@ -111,7 +111,7 @@ class InProcessExecutor:
 
 @contextmanager
 def _ctrl_c_raising() -> Iterator[None]:
-    """The search's own handler only notes it, for a loop that does not turn while a trial runs in this process."""
+    """Let Ctrl-C raise: the search's handler only notes it for the loop, which stands still while a trial runs here."""
     if threading.current_thread() is not threading.main_thread():  # Python lets only that one
         yield
         return

@@ -1,4 +1,4 @@
-"""Processes that end with the one that they work for, however that one ends, and take along what they started."""
+"""Processes that end when the process they work for ends, however it ends, together with their children."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def tie(descriptor: int) -> None:
-    """Have this process's group killed as soon as the other end of a pipe is closed; its owner's death closes it.
+    """Kill this process's group as soon as the other end of a pipe is closed, as by its owner's death.
 
     Linux does it by itself, whatever this process is busy with, and without a thread. The signal belongs to the open
     file, so no two processes may be tied by one.

@@ -1,4 +1,4 @@
-"""What happens inside a trial's process, and how it speaks with the supervisor."""
+"""The life of a trial's process, and what it tells the supervisor."""
 
 import functools
 import multiprocessing
@@ -28,7 +28,7 @@ from lightning_sweeps.search.store.lock import hold_trials_lock
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the supervisor gives to a process that is ready.
+    """The trial, as the supervisor gives it to a process that is ready.
 
     Args:
         packed: pickled: the trial's number and parameters, whether it is run again, its config or an ``Uncomposed``.
@@ -48,7 +48,7 @@ class Assignment:
 
 
 def run_one(connection: Connection, program: Program) -> None:
-    """What a trial's process does once it has all of the program: waits for its trial and runs it."""
+    """Wait for a trial and run it, in a process that has the whole program."""
     hear_signals()
     multiprocessing.set_start_method(program.start_method, force=True)
     connection.send(READY)
@@ -103,7 +103,7 @@ def run_one(connection: Connection, program: Program) -> None:
 
 
 def fail(connection: Connection, error: BaseException) -> None:
-    """What a trial's process does instead where the program cannot be imported once more."""
+    """Tell the supervisor that the program cannot be imported, instead of running a trial."""
     with suppress(OSError, EOFError, KeyboardInterrupt):
         connection.send(READY)
         given: Assignment = connection.recv()
@@ -113,7 +113,7 @@ def fail(connection: Connection, error: BaseException) -> None:
 
 
 def not_imported(error: BaseException) -> str:
-    """Why no trial can be had of a program."""
+    """Why the program cannot be imported for a trial."""
     if isinstance(error, GuardMissingError):
         return str(error)
     first = (str(error).splitlines() or [""])[0]

@@ -1,4 +1,4 @@
-"""Starting the trials' processes, one ahead of its trial, and watching them; the supervisor is not their parent."""
+"""Start the processes of trials, each ahead of its trial, and watch them. The supervisor is not their parent."""
 
 import itertools
 import logging
@@ -28,18 +28,18 @@ from lightning_sweeps.search.execute.uncomposed import Uncomposed
 
 log = logging.getLogger(__name__)
 SERVER_DIED = "the server that trials are started from was killed, perhaps for want of memory"
-SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only where the system itself is stuck
+SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only if the system itself is stuck
 DEATHS_OF_SERVERS = 5  # then something on this machine kills them
 
 
 class Processes:
     """Starts the processes of work.
 
-    A process spends as long on being forked and set up as on all else between two trials, so the next one is made while
+    Forking a process and setting it up takes as long as all else between two trials. So the next process is made while
     the others work, and waits for its trial.
 
     Args:
-        server: opened by ``servers``, which have the next one where it fails.
+        server: opened by ``servers``, which have the next one if it fails.
         start_timeout: seconds; within them a server is ready, and a trial calls its task function. None: a fair time.
 
     Attributes:
@@ -70,7 +70,7 @@ class Processes:
         self._left: list[Server] = []  # servers that start nothing more, with trials that still run
 
     def prepare(self) -> None:
-        """Have the next process made."""
+        """Ask for the next process."""
         if self._next is None:
             ours, theirs = Pipe()
             lifeline, end = os.pipe()
@@ -82,7 +82,7 @@ class Processes:
             self._next = process, ours
 
     def begin_errand(self) -> None:
-        """The end is near: a process gets ready for the errand, unless it would import the whole program for that."""
+        """Let a process get ready for the errand, unless it would have to import the whole program for that."""
         if self.errand is None or self.errand.begun or not self.server.ready or self.servers.imports_each_time:
             return
         process, connection = self.take()
@@ -118,7 +118,7 @@ class Processes:
         group.ranks.append(Rank(*self.take(), assignment))
 
     def take(self) -> tuple[TrialProcess, Connection]:
-        """The process that was made, or is being made now, and what it listens to."""
+        """The next process, which may still be starting, and the connection to it."""
         if self._next is not None and self._next[0].ended:
             self._drop_next()
         self.prepare()
@@ -140,13 +140,16 @@ class Processes:
 
     @property
     def watched(self) -> list[Any]:
-        """What ``heed`` wants to be called for, when it can be read."""
+        """Sockets and descriptors; call ``heed`` when one can be read."""
         servers = [server.control for server in (self.server, *self._left) if not server.gone]
         orphans = [one.descriptor for one in self._processes.values() if one.server.gone and one.descriptor is not None]
         return [*servers, *orphans]
 
     def heed(self, ready: Iterable[Any]) -> str | None:
-        """Take in what the servers tell, and the system; why no more processes can be had from this server, if so.
+        """Handle what the servers and the system say of processes.
+
+        Returns:
+            Why this server can start no more processes; None if it can.
 
         Raises:
             ConfigError: nor from any other.
@@ -159,7 +162,7 @@ class Processes:
                 ready = wait([server.control], 0) if not server.gone else []
         for number, process in list(self._processes.items()):
             if process.server.gone and (process.descriptor is None or wait([process.descriptor], 0)):
-                process.signal(signal.SIGKILL)  # what it left, and itself where nobody can tell whether it lives
+                process.signal(signal.SIGKILL)  # what it left, and itself if nobody can tell whether it lives
                 self._end(number, UNKNOWN_EXIT)
         return problem
 
@@ -208,12 +211,12 @@ class Processes:
     def wait_until_gone(self, processes: Iterable[TrialProcess]) -> None:
         """Wait for processes that were killed."""
         deadline = time.monotonic() + SECONDS_TO_DIE
-        self.heed(())  # where a server is gone nobody tells any more
+        self.heed(())  # if a server is gone nobody tells any more
         while any(not process.ended for process in processes) and time.monotonic() < deadline:
             self.heed(wait(self.watched, deadline - time.monotonic()))
 
     def close(self) -> None:
-        """Let the process go that got no job, and the servers."""
+        """End the servers, and the process that got no trial."""
         self._drop_next()
         for server in (self.server, *self._left):
             server.close()
@@ -228,13 +231,13 @@ class Processes:
 
 
 def fair_time(slots: Slots) -> float:
-    """Seconds that a beginning may take: a minute, and three times what the program itself took to come here."""
+    """Seconds within which work must begin: a minute, and three times what the program itself took to start."""
     crowding = max(1.0, slots.count / (os.cpu_count() or 1))
     return 60.0 + 3 * time.process_time() * crowding
 
 
 def _pack(member: Member) -> bytes:
-    """What a trial's process is to know of it: the config, or what it is composed of if that does not pickle."""
+    """Pickle a trial for its process: its config, or the overrides to compose it from if the config does not pickle."""
     told = member.trial, member.params, member.resumed
     try:
         return pickle.dumps((*told, member.config))

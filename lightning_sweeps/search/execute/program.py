@@ -1,4 +1,4 @@
-"""What trials need of the program that searches, and how it is given to a process that is not forked from it."""
+"""The program that searches, as its trials need it, and how a process gets it that is not forked from it."""
 
 import io
 import multiprocessing
@@ -17,7 +17,7 @@ CANNOT_BE_TAKEN = "what the main function uses cannot be taken to another proces
 
 @dataclass
 class Program:
-    """A Hydra program under ``-m``. A process that is forked from it has this as it is."""
+    """A Hydra program under ``-m``. A forked process has it as it is."""
 
     hydra_context: Any
     task_function: Any
@@ -36,7 +36,7 @@ def this_program(hydra_context: Any, task_function: Any, config: DictConfig) -> 
 
 
 def pack(program: Program) -> tuple[bytes | None, bytes | None]:
-    """The program for an interpreter that imports its main module, and for one that has nothing of it.
+    """Pickle the program twice: for an interpreter that can import its main module, and for one that cannot.
 
     Raises:
         ConfigError: neither can be had.
@@ -60,7 +60,7 @@ def pack(program: Program) -> tuple[bytes | None, bytes | None]:
 
 
 def unpack(packed: bytes) -> Program:
-    """The program, in a process that is not forked from it; Hydra's state is set to the program's."""
+    """Unpickle the program in a new interpreter, and set Hydra's state to the program's."""
     from hydra.core.singleton import Singleton
 
     program, state = cloudpickle.loads(packed)
@@ -69,7 +69,7 @@ def unpack(packed: bytes) -> Program:
 
 
 class _ByName(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
-    """Pickles what the main module defines by its name, so that it is one thing and not two."""
+    """Pickles by name what the main module defines, so that a process has it once and not twice."""
 
     def reducer_override(self, given: Any) -> Any:
         if isinstance(given, type | FunctionType) and given.__module__ == "__main__":

@@ -1,4 +1,4 @@
-"""Distributed trials: where Lightning would start the whole command again for each process, they join the trial."""
+"""Distributed trials: their processes join the trial, instead of running the whole command once more."""
 
 import os
 import socket
@@ -33,7 +33,7 @@ class Launch:
 
 
 def forget_ranks() -> None:
-    """Take away what another distributed run, or the cluster's engine, left in the environment for Lightning."""
+    """Remove the variables that another distributed run or the cluster's engine has left for Lightning."""
     for name in OF_A_RANK:
         os.environ.pop(name, None)
     if "SLURM_NTASKS" in os.environ:  # its tasks are supervisors; this name is Lightning's sign to leave Slurm alone
@@ -57,7 +57,11 @@ def _ignore_srun() -> None:
 
 
 def start_ranks_by(send: Callable[[Launch], None], cores: int) -> None:
-    """Have Lightning's launchers, as far as they are imported, ask the supervisor for a trial's other processes.
+    """Let Lightning's launchers, as far as they are imported, ask the supervisor for a trial's other processes.
+
+    This replaces a private method. torchrun's variables, which Lightning reads first, are no way out: they give the
+    number of processes before the trainer is made, and in a program of a person's own only its trainer knows that.
+    Tested with Lightning 2.6; ``tests/test_private_parts.py`` fails if a release has another launcher.
 
     Args:
         send: to the supervisor.
@@ -84,7 +88,7 @@ _reservations: list[socket.socket] = []
 
 
 def _reserved_port() -> int:
-    """A free port that no other trial is given: it stays bound, which lets this trial's own store listen on it."""
+    """A free port. It stays bound, so that no other trial gets it; this trial's own store may listen on it."""
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reservation.bind(("127.0.0.1", 0))

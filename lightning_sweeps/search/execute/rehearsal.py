@@ -10,15 +10,15 @@ from omegaconf.errors import OmegaConfBaseException
 from lightning_sweeps.errors import SweepsError
 from lightning_sweeps.search.execute.program import Program
 
-Refusal = str | None  # what is wrong with a configuration; None where nothing is, or nobody can say
+Refusal = str | None  # what is wrong with a configuration; None if nothing is, or nobody can say
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Given to a process instead of a trial."""
+    """What a process is given instead of a trial."""
 
     def __call__(self, connection: Connection, program: Program) -> None:
-        """Answer each config with what is wrong with it, until nobody asks any more."""
+        """Answer each config with what is wrong with it, until the connection is closed."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)

@@ -13,7 +13,7 @@ from lightning_sweeps.search.execute.trial_process import TrialProcess
 
 
 class Rehearsing:
-    """Asks a process what is wrong with configs. Where it dies or is late, nobody can say."""
+    """Asks a process what is wrong with configs. If it dies or takes too long, there is no answer."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -21,7 +21,7 @@ class Rehearsing:
         self._held: tuple[TrialProcess, Connection] | None = None
 
     def __call__(self, config: Any) -> Refusal:
-        """What is wrong with it. Of a config that does not pickle nobody can say; its trial composes it by itself."""
+        """What is wrong with a config. There is no answer for one that does not pickle, which its trial composes."""
         try:
             packed = pickle.dumps(config)
         except Exception:  # noqa: BLE001 (whatever a config's objects raise)

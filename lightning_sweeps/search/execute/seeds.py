@@ -1,16 +1,16 @@
-"""Random generators of trials: those that set no seed draw different numbers, and a program's seed is kept."""
+"""Reseed after the fork, or unseeded trials share one random stream. A seed that the program has set is kept."""
 
 import gc
 import random
 import sys
 from typing import Any
 
-BITS_OF_A_PERSONS_SEED = 32  # torch draws 64 bits where nobody sets its seed
+BITS_OF_A_PERSONS_SEED = 32  # torch draws 64 bits if nobody sets its seed
 BITS_OF_A_GENERATORS_SEED = 96  # NumPy draws 128
 
 
 class Generators:
-    """The random generators of a program that is to be forked, also by way of a process in between.
+    """The random generators of a program that will be forked, perhaps by way of a process in between.
 
     A program that has set a seed has set it for every trial, which then draws what a run of the program draws. NumPy
     and torch tell whether that was so; Python's own generator does not, and goes with them. To look for those that the
@@ -22,7 +22,7 @@ class Generators:
         self._unseeded = _made_without_a_seed()
 
     def after_fork(self) -> None:
-        """In a trial: seed anew what nobody has seeded."""
+        """Reseed, in a trial, the generators that nobody has seeded."""
         numpy, torch = sys.modules.get("numpy.random"), sys.modules.get("torch")
         for generator in self._unseeded:
             bits = generator.bit_generator
@@ -47,7 +47,7 @@ def _made_without_a_seed() -> list[Any]:
 
 
 def seeded_states() -> dict[str, Any]:
-    """The states of the generators that the program has seeded, for another interpreter."""
+    """The states of the generators that the program has seeded, to be set in another interpreter."""
     states: dict[str, Any] = {}
     if _seeded():
         states["random"] = random.getstate()

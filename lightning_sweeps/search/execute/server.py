@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import NoReturn
 
 MESSAGE = struct.Struct("=cii")
-SECONDS_BETWEEN_LOOKS = 0.05  # where the system cannot tell of a process by a descriptor
+SECONDS_BETWEEN_LOOKS = 0.05  # if the system cannot tell of a process by a descriptor
 
 
 class Told(Enum):
@@ -25,7 +25,7 @@ class Told(Enum):
     READY = b"R"  # trials can be started
     UNFIT = b"U"  # they cannot be, from this process, and why
     WRONG = b"W"  # nor from any other, and why
-    STARTED = b"P"  # a process, with its pid, and its descriptor where there is one
+    STARTED = b"P"  # a process, with its pid, and its descriptor if there is one
     ENDED = b"E"  # a process, with its exit code
 
 
@@ -46,7 +46,7 @@ def tell(
     value: int = 0,
     descriptors: Sequence[int] = (),
 ) -> None:
-    """Send a message, or one with a text behind it. Nobody may listen any more."""
+    """Send a message, perhaps with a text after it. It is no error if the other side has gone."""
     content = text.encode()
     with suppress(BrokenPipeError, ConnectionResetError):
         socket.send_fds(channel, [MESSAGE.pack(kind.value, number, value or len(content))], list(descriptors))
@@ -54,7 +54,7 @@ def tell(
 
 
 def hear(channel: socket.socket) -> tuple[Told, int, int, list[int]] | None:
-    """The next message; None where the other side has gone."""
+    """The next message; None if the other side has gone."""
     try:
         content, descriptors, _, _ = socket.recv_fds(channel, MESSAGE.size, 2)
     except ConnectionResetError:
@@ -109,7 +109,7 @@ def serve(control: socket.socket, start: Callable[[int, int, Collection[int]], C
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether it waits to be reaped."""
+    """Whether the child has ended and waits to be reaped."""
     if not hasattr(os, "waitid"):  # macOS, before Python 3.13
         import psutil
 

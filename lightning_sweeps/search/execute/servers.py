@@ -1,4 +1,4 @@
-"""How trials get their processes: three ways, named as in ``multiprocessing``; the first that works is taken.
+"""Three ways to start trials' processes, named as in ``multiprocessing``; the first that works is taken.
 
 ``fork``: trials are forked from a server that is itself a fork of the program. ``forkserver``: a new interpreter
 imports the program once, and trials are forked from that. ``spawn``: each trial is a new interpreter.
@@ -58,13 +58,13 @@ class Server:
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
-            self._process.kill()  # also where it has not come as far as to be tied
+            self._process.kill()  # even if it has not come as far as to be tied
             wait = self._process.join if hasattr(self._process, "join") else self._process.wait
             wait()
 
 
 class Servers:
-    """Opens servers, each in the next way.
+    """Opens servers, each in the next way to start processes.
 
     Args:
         start_method: one of the ways; ``auto``: the first that works for this program.
@@ -100,10 +100,10 @@ class Servers:
         return self._start_interpreter()
 
     def pass_over(self, reason: str, *, again: bool = False) -> None:
-        """The first way does not work.
+        """Give up the first way, which does not work.
 
         Args:
-            again: it may be tried once more where it is the last; the program can be forked only when a search begins.
+            again: it may be tried once more if it is the last; the program can be forked only when a search begins.
 
         Raises:
             ConfigError: there is no other.
@@ -126,7 +126,7 @@ class Servers:
         return len(self._left) == 1
 
     def close(self) -> None:
-        """Let go what new interpreters read."""
+        """Close the files that new interpreters read."""
         self._stack.close()
 
     def _fork(self) -> Server:
@@ -158,7 +158,7 @@ class Servers:
         return Server(ours, end, process)
 
     def _world(self) -> int:
-        """A file without a name, on Linux in memory, of what a new interpreter is to know; passwords may be in it."""
+        """A nameless file for a new interpreter, in memory on Linux, since there may be passwords in it."""
         if self._packed is None:
             first = {
                 "path": list(sys.path),
@@ -221,7 +221,7 @@ def _main_module(program: Program) -> tuple[str, str] | None:
 
 @contextmanager
 def _ignored() -> Iterator[None]:
-    """What is started inside ignores these signals: a cluster gives them to all processes of a job."""
+    """Let what is started inside ignore these signals, which a cluster sends to all processes of a job."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, signal.SIG_IGN) for number in (*STOP, *TIME_IS_UP)}

@@ -1,4 +1,4 @@
-"""What a process of a trial does to itself before the trial: signals, devices, output."""
+"""How a trial's process sets itself up: signals, devices, output."""
 
 import faulthandler
 import os
@@ -14,9 +14,9 @@ from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 
 def hear_signals() -> None:
-    """A cluster gives its signals to all processes of a job, of which the supervisor decides what they mean.
+    """Handle signals in a trial: a cluster sends its own to all processes of a job, and the supervisor decides.
 
-    What the trial forks ends by SIGTERM as it does in the program.
+    What the trial forks is ended by SIGTERM, as in the program.
     """
     programs = signal.getsignal(signal.SIGTERM)
     if programs in (None, signal.SIG_IGN):  # the server's
@@ -40,7 +40,7 @@ def take_devices(slot: Slot) -> None:
 
 
 def redirect_output(folder: Path) -> None:
-    """What the trial prints goes into its folder, also what was to go to the program's own streams."""
+    """Send what the trial prints into its folder, including what it writes to streams of the program's own."""
     folder.mkdir(parents=True, exist_ok=True)
     output = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for descriptor, name in ((1, "stdout"), (2, "stderr")):

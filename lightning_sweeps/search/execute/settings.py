@@ -1,4 +1,4 @@
-"""What a program has set in its process and a new interpreter does not know: taken there, it is set again."""
+"""Settings of a program's process, such as warning filters, which a new interpreter gets too."""
 
 import gc
 import logging
@@ -13,7 +13,7 @@ TORCH_BACKENDS = {
 
 
 def taken() -> dict[str, Any]:
-    """The settings of this process, each of which pickles."""
+    """The settings of this process; each can be pickled."""
     settings = {
         "recursion limit": sys.getrecursionlimit(),
         "switch interval": sys.getswitchinterval(),
@@ -30,7 +30,7 @@ def taken() -> dict[str, Any]:
 
 
 def restore(settings: dict[str, Any]) -> None:
-    """Make them those of this process. What belongs to a library is set where it is imported by now."""
+    """Set them in this process, as far as the libraries that they belong to are imported."""
     sys.setrecursionlimit(settings["recursion limit"])
     sys.setswitchinterval(settings["switch interval"])
     (gc.enable if settings["garbage collection"] else gc.disable)()
@@ -49,7 +49,7 @@ def restore(settings: dict[str, Any]) -> None:
 
 
 def set_warning_filters(filters: list[Any]) -> None:
-    """Replace the filters of warnings, in a way that those notice which were passed on before."""
+    """Replace the warning filters in place, so that whoever holds the list sees the new ones."""
     warnings.resetwarnings()
     warnings.filters[:] = filters  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""What each slot of this machine gets."""
+"""Slots: the devices, cores and threads that one trial gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Slots:
-    """So many trials at once, each with so many threads, and with GPUs of its own where there are any."""
+    """The slots of this machine, each with its threads, and with GPUs of its own if there are any."""
 
     slots: Sequence[Slot]
     cores: int = 1  # of each
@@ -41,7 +41,7 @@ class Slots:
         return len(self.slots)
 
     def described(self) -> str:
-        """The GPUs of the slots, for people; empty where there are none."""
+        """The GPUs of the slots in words; empty if there are none."""
         gpus = [slot.gpus for slot in self.slots if slot.gpus is not None]
         if not gpus:
             return ""
@@ -52,7 +52,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class Asked:
-    """How a machine is to be divided.
+    """How a person wants the machine to be divided.
 
     Args:
         n_jobs: so many slots; ``auto``: as many as the GPUs are enough for, or one.
@@ -83,14 +83,14 @@ class Asked:
 
     @property
     def gpus_of_a_slot(self) -> Any:
-        """On a machine that has GPUs."""
+        """How many GPUs each slot gets, on a machine that has some."""
         if self.devices_per_trial != "auto":
             return self.devices_per_trial
         return self.devices if _is_count(self.devices) else 1
 
     @property
     def gpus(self) -> int | None:
-        """The most that all slots together have a use for; None: any number."""
+        """How many GPUs all slots together can use; None: any number."""
         return None if self.n_jobs == "auto" else self.n_jobs * self.gpus_of_a_slot
 
 

@@ -1,4 +1,4 @@
-"""Running the task function as a trial, in whatever process."""
+"""Run the task function as a trial, in whatever process."""
 
 import errno
 import os
@@ -91,7 +91,7 @@ def failed(error: BaseException) -> Outcome:
 
 
 def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether the error, or one that led to it, is of a full disk: then no trial can do better."""
+    """Whether the error, or one that led to it, means a full disk, on which no trial can do better."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -100,7 +100,7 @@ def _is_full_disk(error: BaseException | None) -> bool:
 
 
 def leave_if_forked(process: int) -> None:
-    """End here if the main function has forked, and this is the other process that returns from it."""
+    """End this process if the main function has forked and this is the child, returning as well."""
     if os.getpid() != process:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -7,7 +7,7 @@ from lightning_sweeps.machine import usable_cores
 
 
 def limit_threads(count: int) -> None:
-    """Have this process, and those that it starts, compute with so many threads at most; what a program set stays."""
+    """Let this process and its children compute with at most this many threads; settings of the program's own stay."""
     count = max(1, count)
     if count >= (os.cpu_count() or 1):
         return

@@ -1,4 +1,4 @@
-"""A process of a trial, as the supervisor sees it, which is not its parent."""
+"""A trial's process as the supervisor sees it. The supervisor is not its parent."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ class TrialProcess:
         self.server = server
         self.pid: int | None = None
         self.exitcode: int | None = None
-        self.descriptor: int | None = None  # the system's, which tells of its end where the server cannot
+        self.descriptor: int | None = None  # the system's, which tells of its end if the server cannot
         self._lifeline: int | None = lifeline
         self._killed = False
 
@@ -24,7 +24,7 @@ class TrialProcess:
         return self.exitcode is not None
 
     def signal(self, number: int) -> None:
-        """Send a signal to it and to what it started, as a terminal does; SIGKILL also where it is yet to be started.
+        """Signal it and its children, as a terminal does. SIGKILL also works if it has not started yet.
 
         What it started may have a group of its own. A process that has just been forked is not yet its group's leader.
         """
@@ -50,7 +50,7 @@ class TrialProcess:
             self.signal(signal.SIGKILL)
 
     def end(self, code: int) -> None:
-        """It is gone; what it has left behind goes too."""
+        """Note that it is gone, and kill what it has left behind."""
         self.exitcode = code
         self._cut()
         if self.descriptor is not None:

@@ -1,4 +1,4 @@
-"""A trial's config, for a process that composes it by itself: classes that are made at run time have no other way."""
+"""A trial's overrides, for a process that composes the config itself, because the config does not pickle."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from lightning_sweeps.search.execute.program import Program
 
 @dataclass(frozen=True)
 class Uncomposed:
-    """What a trial's config is composed of, all in plain values."""
+    """What a trial's config is composed from, in plain values."""
 
     number: int
     overrides: list[str]
@@ -19,7 +19,7 @@ class Uncomposed:
     subdir: str
 
     def compose(self, program: Program) -> DictConfig:
-        """The config, in the program's own world."""
+        """Compose the config, in a process that has the program."""
         config: Any = program.hydra_context.config_loader.load_sweep_config(program.config, self.overrides)
         hide_passwords(config)
         with read_write(config.hydra), open_dict(config.hydra):

@@ -75,7 +75,7 @@ def storage_url(given: Any) -> str | None:
 
 
 def check_launcher(config: DictConfig, count: int) -> Sequence[str]:
-    """Find out whether so many supervisors can be launched.
+    """Check that this many supervisors can be launched.
 
     Returns:
         The GPUs of this machine that they are to divide, which no search holds; they take them a moment later.
@@ -105,14 +105,14 @@ def check_launcher(config: DictConfig, count: int) -> Sequence[str]:
 def launch(
     worker: Worker, hydra_context: Any, url: str | None, count: int, folder: Path, fixed: Sequence[str]
 ) -> int | None:
-    """Run so many supervisors through the configured launcher, and wait until they have left.
+    """Run this many supervisors through the configured launcher, and wait until they have left.
 
     Args:
         fixed: the overrides that all trials share. A launcher composes its jobs' configs, and ``search=cnn`` also
             says what the sweeper is.
 
     Returns:
-        The signal of Ctrl-C where that stopped workers on this machine.
+        The signal of Ctrl-C if that stopped workers on this machine.
 
     Raises:
         LauncherError: the launcher cannot start them, or has lost one.
@@ -155,7 +155,7 @@ def _launcher(config: DictConfig) -> str:
 
 @contextmanager
 def _left_to_workers(name: str, stopped: list[int]) -> Iterator[None]:
-    """A terminal's Ctrl-C reaches the workers that are processes of it: they stop in order and are waited for."""
+    """Leave a terminal's Ctrl-C to workers that are its processes: they stop in order, and are waited for."""
     if name not in ("joblib", "submitit_local"):
         yield
         return
@@ -168,7 +168,7 @@ def _left_to_workers(name: str, stopped: list[int]) -> Iterator[None]:
 
 
 def _first_and_last_line(error: Exception) -> str:
-    """What failed, and of a traceback in it the reason."""
+    """The first and last line of an error: what failed, and the reason at the end of its traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
     return " ... ".join(dict.fromkeys([lines[0], lines[-1]])).rstrip(".") if lines else type(error).__name__
 

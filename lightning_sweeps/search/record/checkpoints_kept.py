@@ -1,4 +1,4 @@
-"""Which trials' checkpoints stay on the disk."""
+"""Delete the checkpoints of trials that are not among the best."""
 
 import re
 import shutil
@@ -48,7 +48,7 @@ class Checkpoints:
         self._seen: set[int] = set()  # trials without checkpoints
 
     def tidy(self) -> None:
-        """Delete what is not to be kept, as the study stands."""
+        """Delete the checkpoints that the study, as it is now, does not keep."""
         if self._count is None:
             return
         best = self._best()

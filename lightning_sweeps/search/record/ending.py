@@ -29,7 +29,7 @@ STATES = {
 
 
 def counted(trials: Sequence[FrozenTrial]) -> str:
-    """How many trials are in which state, in words."""
+    """The number of trials in each state, in words."""
     counts = Counter(STATES[trial.state] for trial in trials)
     return ", ".join(f"{counts[word]} {word}" for word in dict.fromkeys(STATES.values()) if counts[word])
 

@@ -1,4 +1,4 @@
-"""What is needed to repeat a search: the command, versions, commit and changes, machine; of each start of it."""
+"""What is needed to repeat a search, for each start of it: command, versions, commit and changes, machine."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def read_starts(folder: Path) -> list[dict[str, Any]]:
 
 
 def program_of(folder: Path, cwd: str, trusted: bool) -> list[str] | None:
-    """What starts the program whose search lies in the folder; None where nobody knows.
+    """The command that starts the program whose search is in the folder; None if it is unknown.
 
     Args:
         cwd: where it is going to be started.
@@ -95,13 +95,13 @@ def _signed(start: dict[str, Any]) -> bytes:
 
 
 def starts_of(study: optuna.Study) -> list[dict[str, Any]]:
-    """The starts that the study knows of, under all supervisors, oldest first."""
+    """The starts noted in the study, by all supervisors, oldest first."""
     attributes = study.user_attrs
     return [attributes[name] for name in sorted(attributes) if name.startswith(START)]
 
 
 def machine() -> dict[str, Any]:
-    """Where this runs."""
+    """This machine: its name, system, CPU, cores and GPUs."""
     return {
         "host": socket.gethostname(),
         "system": platform.platform(),

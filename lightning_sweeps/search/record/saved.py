@@ -1,4 +1,4 @@
-"""A search's folder or a study in a storage, opened to be read, while it runs or after, whatever tool made it."""
+"""Open a search's folder, or any study in a storage, for reading: running, killed, finished, or another tool's."""
 
 import os
 import re
@@ -22,14 +22,14 @@ SHOWN_NAMES = 10
 
 @dataclass(frozen=True)
 class Saved:
-    """A study, the folder of its search and that search's config, where there are such."""
+    """A study, the folder of its search and that search's config, if there are such."""
 
     study: optuna.Study
     folder: Path | None = None
     config: Any = None
 
     def folder_of(self, trial: FrozenTrial) -> Path | None:
-        """Where the trial wrote, also where the search's folder has been moved since; None where that is gone."""
+        """Where the trial wrote, even if the search's folder has been moved since; None if it is gone."""
         noted = trial.user_attrs.get("folder")
         candidates = [Path(noted)] if noted else []
         if self.folder is not None and noted:  # the part below the search's folder may have slashes of its own
@@ -56,8 +56,8 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
 
     Args:
         where: a search's folder, or an Optuna storage URL.
-        storage: the storage URL of the folder's search, where its password is needed.
-        study_name: where the storage has several studies.
+        storage: the storage URL of the folder's search, if its password is needed.
+        study_name: if the storage has several studies.
 
     Raises:
         ConfigError: there is no study.

@@ -1,4 +1,4 @@
-"""``trials.csv`` and ``best.yaml``: what a person reads of a search, rewritten whole after each trial."""
+"""``trials.csv`` and ``best.yaml``, which are written anew after each trial."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ FIRST = 3  # of them stand before the parameters
 
 
 class Results:
-    """Keeps a row for each finished trial of the study; the parameters' columns are there before the first."""
+    """Keeps a row for each finished trial. The parameters' columns are there before the first trial has finished."""
 
     def __init__(self, study: optuna.Study, folder: Path, parameters: Sequence[str] = ()) -> None:
         self.study = study
@@ -35,7 +35,7 @@ class Results:
         self.update()
 
     def update(self, trials: Sequence[FrozenTrial] | None = None) -> None:
-        """Write both files anew from what the study has; ``trials`` where it has just been read."""
+        """Write both files anew. ``trials`` are the study's, if they have just been read."""
         trials = self.study.get_trials(deepcopy=False) if trials is None else trials
         recent = trials[self._settled :]
         self._settled += settled(recent)
@@ -61,7 +61,7 @@ class Results:
         return text.getvalue()
 
     def finish(self) -> None:
-        """At the end of a search, also what the stock Optuna sweeper leaves, for those who read that."""
+        """Write the files once more, and ``optimization_results.yaml`` as the stock Optuna sweeper does."""
         self.update()
         found: dict[str, Any] = {"name": "optuna"}
         if len(self.study.directions) > 1:
@@ -106,7 +106,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Take:
-    """Which of a trial's reports is its value: ``best``, ``last``, or Optuna's rule where the program has none."""
+    """Which of a trial's reports is its value: ``best``, ``last``, or Optuna's rule if the program has none."""
 
     take: str | None
     maximize: bool
@@ -119,7 +119,7 @@ class Take:
         return cls(take, study.directions[0] is optuna.study.StudyDirection.MAXIMIZE)
 
     def value(self, trial: FrozenTrial) -> tuple[Any, Any]:
-        """The value and the step of the report that it is; empty texts for what there is not."""
+        """The value and the step of that report; empty text for what is missing."""
         if trial.values and len(trial.values) > 1:
             return list(trial.values), ""
         reports = {step: value for step, value in trial.intermediate_values.items() if not math.isnan(value)}

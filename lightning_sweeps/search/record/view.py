@@ -46,7 +46,7 @@ class View:
 
 
 class LiveView(View):
-    """The same lines, and below them how the search stands and what its slots do."""
+    """The same lines, with a live table of the running trials below them."""
 
     def __init__(self, live: Live, metric: str, unit: str) -> None:
         self.live = live
@@ -99,7 +99,7 @@ def _standing(running: Collection[Attempt], tally: Tally) -> Text:
 
 @contextmanager
 def open_view(metric: str | None, in_processes: bool) -> Iterator[View]:
-    """The live view on a terminal, where trials leave the screen to it; else plain lines.
+    """The live view on a terminal, if trials leave the screen to it; else plain lines.
 
     Args:
         metric: what a Lightning run reports after each epoch; None for apps that report some value at some step.
@@ -121,7 +121,7 @@ def open_view(metric: str | None, in_processes: bool) -> Iterator[View]:
 
 @contextmanager
 def _logging_above(stream: Any) -> Iterator[None]:
-    """Log lines for the screen go through the live view, which prints them above itself."""
+    """Let log lines for the screen go through the live view, which prints them above its table."""
     handlers = [
         handler
         for handler in logging.getLogger().handlers

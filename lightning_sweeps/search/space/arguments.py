@@ -28,7 +28,7 @@ NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 
 def require_kinds(where: str, built: type, given: Mapping[str, Any]) -> None:
-    """Refuse an argument of another kind than the class says that it takes.
+    """Refuse an argument whose type is not the one that the class declares.
 
     Args:
         where: the config key of the arguments.
@@ -52,7 +52,7 @@ def require_kinds(where: str, built: type, given: Mapping[str, Any]) -> None:
 
 
 class _Names(dict[str, Any]):
-    """What an annotation names. Much of it is imported for type checkers only; what is not found may be anything."""
+    """Resolves names in annotations. Many are imported for type checkers only; a missing name fits anything."""
 
     def __init__(self, function: Any) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether it is of this kind; what is not known here fits."""
+    """Whether a value is of this type. Types that are unknown here accept everything."""
     for member in _members(hint):
         kind = typing.get_origin(member) or member
         if kind is Callable or kind is typing.Callable:

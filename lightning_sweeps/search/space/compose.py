@@ -1,4 +1,4 @@
-"""A trial's number and parameters -> the composed config of its job."""
+"""Compose the config of a trial from its number and its parameters."""
 
 import copy
 import functools
@@ -62,7 +62,7 @@ class Composer:
         self._base = functools.lru_cache(KEPT_BASES)(self._load)
 
     def __call__(self, trial: Trial, restarted: bool) -> Member:
-        """Compose, for a trial that is new or run again."""
+        """Draw the parameters of a trial and compose its config, for a trial that is new or run again."""
         for name, distribution in self.space.distributions.items():
             suggest(trial, name, distribution)
         if self.extend is not None:
@@ -83,7 +83,7 @@ class Composer:
         return Member(trial.number, params, overrides, again, folder / subdir, restarted, config)
 
     def _number(self, config: DictConfig, number: int) -> str:
-        """Give a trial's config its number; the name of its folder in the search's."""
+        """Set the trial's number in its config. Returns the name of its folder within the search's."""
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.id = str(number)
             config.hydra.job.num = number
@@ -138,7 +138,7 @@ class Composer:
                     self.config(self.space.overrides({**first, name: option}))
 
     def config(self, overrides: Sequence[str], searched: Collection[str] = ()) -> DictConfig:
-        """What Hydra's ``load_sweep_config`` composes of these overrides.
+        """Compose these overrides as Hydra's ``load_sweep_config`` does.
 
         Reading and merging the config files takes Hydra a tenth of a second. They are the same for all trials with the
         same choices of config groups, to which the values are then applied as Hydra applies them.
@@ -183,14 +183,14 @@ class Composer:
 
 
 def _again(number: int, overrides: list[str], config: DictConfig) -> list[str]:
-    """What to type for the same config in a single run, which has no number by itself."""
+    """The overrides for the same config in a single run, which has no number by itself."""
     held: Any = OmegaConf.to_container(config, resolve=False)
     named = "${hydra:job." in str({key: value for key, value in held.items() if key != "hydra"})
     return [*overrides, *([f"hydra.job.num={number}", f"hydra.job.id='{number}'"] if named else [])]
 
 
 def _require_told(override: Override, config: DictConfig) -> None:
-    """A trial runs with what the study has noted for it. A container may be merged into what is there."""
+    """Make sure that the trial runs with the value noted in the study; a container may be merged into another."""
     value = override.value()
     if isinstance(value, dict | list) or "${" in str(value):
         return

@@ -15,7 +15,7 @@ LARGE_IS_GOOD = {"acc", "accuracy", "auc", "auroc", "f1", "precision", "recall",
 
 
 def metric_of(config: Any) -> str | None:
-    """The name of what is optimized, where the config tells; ``optimized_metric`` is a template's word for it."""
+    """The name of what is optimized, if the config tells; ``optimized_metric`` is a template's word for it."""
     name = OmegaConf.select(config, "objective.metric") or OmegaConf.select(config, "optimized_metric")
     return str(name) if isinstance(name, str) else None
 
@@ -24,7 +24,7 @@ def directions(given: Any, config: DictConfig) -> list[str]:
     """``minimize`` or ``maximize`` for each objective.
 
     Args:
-        given: ``hydra.sweeper.direction``; None where it follows ``objective.mode``.
+        given: ``hydra.sweeper.direction``; None if it follows ``objective.mode``.
 
     Raises:
         ConfigError: it is neither, contradicts ``objective.mode``, or nobody has said what looks like a mistake.
@@ -56,7 +56,7 @@ def described(directions: list[str], config: DictConfig) -> str:
 
 
 def _ask(config: DictConfig, direction: str, mode: str | None) -> None:
-    """A name that says the contrary of a direction that nobody has typed."""
+    """Ask for a direction if nobody has typed one and the metric's name suggests the other."""
     if any(key_of(line) == "objective.mode" for line in typed(config.hydra)):
         return
     metric = metric_of(config) or ""

@@ -15,10 +15,10 @@ from lightning_sweeps.search.space.space import Space
 
 
 class Exhaustive(BaseSampler):
-    """Trial number k is the k-th combination: no state, nothing twice, whoever asks.
+    """Gives trial number k the k-th combination: it has no state, and no combination is run twice.
 
     Args:
-        asked: so many trials were asked for; 0 where nobody said.
+        asked: so many trials were asked for; 0 if nobody said.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Exhaustive(BaseSampler):
         self._first = 0  # the number of the trial that gets the first combination
 
     def go_on_after(self, trials: Sequence[FrozenTrial]) -> int:
-        """Leave out what another sampler has drawn, as in a smaller budget; if more is asked for, repeat what failed.
+        """Leave out combinations that another sampler has drawn; if more trials are wanted, repeat those that failed.
 
         Returns:
             How many trials the study has when every combination has had its own.
@@ -46,7 +46,7 @@ class Exhaustive(BaseSampler):
         return first + len(left) + len(again)
 
     def failed(self, trials: Sequence[FrozenTrial]) -> list[Mapping[str, Any]]:
-        """Those of which no trial has another end, nor is on its way."""
+        """Combinations that have failed, have no other result, and are not running."""
         ends: dict[int, set[TrialState]] = {}
         for trial in trials:
             if trial.params in self.combinations:
@@ -126,7 +126,7 @@ OLD_DEFAULTS = (
 
 
 def as_optuna_has_it(node: Any, typed: Sequence[str]) -> Any:
-    """A sampler's config without defaults that are not Optuna's any more, unless they were typed."""
+    """A sampler's config without outdated defaults of the stock plugin, unless somebody has typed them."""
     if not hasattr(node, "get") or node.get("_target_") != "optuna.samplers.TPESampler":
         return node
     said = " ".join(line for line in typed if line.lstrip("+").startswith("hydra.sweeper.sampler"))
@@ -134,7 +134,7 @@ def as_optuna_has_it(node: Any, typed: Sequence[str]) -> Any:
 
 
 def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None) -> tuple[BaseSampler, int, str]:
-    """The sampler, the number of trials, and a word about why.
+    """Choose the sampler and the number of trials, and say why in a few words.
 
     Args:
         configured: what the config group built: a sampler, ``Auto``, or a partial of GridSampler without its space.

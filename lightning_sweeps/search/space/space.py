@@ -47,7 +47,7 @@ class Space:
     lines: list[tuple[str, str | None]] = field(default_factory=list)
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
-        """What to type for these values, with all that is fixed."""
+        """The overrides for these values, including the fixed ones."""
         known = {name for name, text in self.lines if text is None}
         added = [(name, None) for name in params if name not in known]  # by a custom search space
         return [
@@ -113,7 +113,7 @@ def identity(override: Override) -> str:
 
 
 def _in_force(overrides: Sequence[Override]) -> list[Override]:
-    """Without the sweeps whose values a later override replaces: nothing would depend on them."""
+    """Drop the sweeps whose values a later override replaces: nothing depends on them."""
     return [
         one
         for index, one in enumerate(overrides)
@@ -122,7 +122,7 @@ def _in_force(overrides: Sequence[Override]) -> list[Override]:
 
 
 def _replaces(later: Override, one: Override) -> bool:
-    """Whether it leaves nothing of an earlier one. A dict is merged into what is there, ``extend_list`` adds to it."""
+    """Whether an override replaces an earlier one. A dict is merged into what is there, ``extend_list`` adds to it."""
     if identity(later) != identity(one) or later.is_list_extend():
         return False
     value = later.value()
@@ -195,7 +195,7 @@ def _nearly_log(tags: Iterable[str]) -> str | None:
 
 
 def _shuffled(override: Override, values: list[Any]) -> Sequence[Any]:
-    """In the order in which they run. A shuffled one is the same wherever, and whenever, the same is typed."""
+    """The values in the order in which they run. The same command always shuffles them in the same way."""
     if getattr(override.value(), "shuffle", False):
         random.Random(str(override.input_line)).shuffle(values)  # noqa: S311
     return values

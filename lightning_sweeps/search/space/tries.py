@@ -1,4 +1,4 @@
-"""Which configurations of a search are tried before its first trial."""
+"""Choose the configurations that are built once before the first trial, to find values that cannot work."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Tries:
     """Looks for values with which no configuration can be built.
 
     Args:
-        ask: what is wrong with a configuration; None where nothing is, or nobody can say.
+        ask: what is wrong with a configuration; None if nothing is, or nobody can say.
     """
 
     space: Space
@@ -48,7 +48,7 @@ class Tries:
                     raise ConfigError(self._explained(columns, name, value, reason))
 
     def _explained(self, columns: dict[str, list[Any]], name: str, value: Any, reason: str) -> str:
-        """The reason, and the value that it is of, unless the config's own value is refused with the same words."""
+        """The reason and the value that causes it, unless the config's own value is refused in the same words."""
         without = {other: column[0] for other, column in columns.items() if other != name}
         if self._refusal(without) == reason:
             return reason

@@ -1,1 +1,1 @@
-"""Where a study is kept: journal files, data bases, and the locks beside them."""
+"""Where a study is kept: journal files, databases, and the locks beside them."""

@@ -1,4 +1,4 @@
-"""What a supervisor need not ask the data base for."""
+"""Write-back cache for the trials that this supervisor runs."""
 
 import copy
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from lightning_sweeps.search.store.rows import Noted
 
 
 class Cache(_CachedStorage):
-    """Optuna's cache of finished trials, which also keeps those that this process runs.
+    """Optuna's cache of finished trials, extended to those that this process runs.
 
-    They are read from here. What is noted of them is written in one transaction: by ``flush``, or at the latest with
+    These are read from memory. What is noted of them is written in one transaction: by ``flush``, or at the latest with
     their state, which is what Optuna asks of a cache. Reports are written at once, since other pruners read them.
     """
 
@@ -35,7 +35,7 @@ class Cache(_CachedStorage):
         self._backend.patience = seconds
 
     def create_within(self, study_id: int, limit: int, template: FrozenTrial) -> int | None:
-        """A new trial of one's own; None where the study has ``limit`` trials."""
+        """Create a trial of our own; None if the study has ``limit`` trials."""
         frozen = self._backend.create_within(study_id, limit, template)
         if frozen is None:
             return None
@@ -45,11 +45,11 @@ class Cache(_CachedStorage):
         return int(frozen._trial_id)  # noqa: SLF001
 
     def state_and_attribute(self, trial_id: int, key: str) -> tuple[TrialState, Any]:
-        """What the data base says now of a trial."""
+        """A trial's state and one of its attributes, as the database has them now."""
         return self._backend.state_and_attribute(trial_id, key)
 
     def change_hands(self, trial_id: int, hands: Hands) -> bool:
-        """Change them in one transaction; whether the trial was as it must be."""
+        """Change the owner in one transaction. Returns whether the trial was as expected."""
         changed = self._backend.change_hands(trial_id, hands, self._noted.get(trial_id, Noted()))
         self.forget(trial_id)
         if changed and hands.after is TrialState.RUNNING:
@@ -65,7 +65,7 @@ class Cache(_CachedStorage):
                 self._noted[trial_id] = Noted()
 
     def forget(self, trial_id: int) -> None:
-        """The trial is another's; what was noted of it here is not written."""
+        """Drop what was noted of a trial that now belongs to another supervisor."""
         self._own.pop(trial_id, None)
         self._noted.pop(trial_id, None)
 

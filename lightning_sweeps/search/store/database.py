@@ -1,4 +1,4 @@
-"""A study in a data base that may be away for a while: restarted, or cut off."""
+"""A study in a database that may be unreachable for a while."""
 
 import functools
 import time
@@ -22,10 +22,10 @@ MYSQL = {"connect_timeout": 5, "read_timeout": 20, "write_timeout": 20}
 
 
 class DataBase(RDBStorage):
-    """Optuna's storage, whose calls are made again for ``patience`` seconds where the connection is lost.
+    """Optuna's storage. If the connection is lost, it repeats a call for ``patience`` seconds.
 
-    A call whose answer was lost has perhaps been carried out. To set something twice does no harm, nor to finish a
-    trial; a trial that was created twice is found by ``Owner.put_back``.
+    A call whose reply got lost may have been carried out. Setting a value twice does no harm, nor does finishing a
+    trial twice; a trial that was created twice is found by ``Owner.put_back``.
     """
 
     def __init__(self, url: str) -> None:
@@ -46,7 +46,7 @@ class DataBase(RDBStorage):
             super().__init__(url, engine_kwargs=options)
 
     def create_within(self, study_id: int, limit: int, template: FrozenTrial) -> FrozenTrial | None:
-        """A new trial; None where the study has ``limit`` trials, whoever else creates some at the same moment."""
+        """Create a trial; None if the study has ``limit`` trials, even if others create some at the same moment."""
         with _create_scoped_session(self.scoped_session) as session:
             return rows.create_trial(session, study_id, limit, template)
 

@@ -1,4 +1,4 @@
-"""A trial changes hands: one supervisor takes it, or puts it back."""
+"""The change of a trial's owner: a supervisor takes the trial, or puts it back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ ANYBODY = "anybody"
 
 @dataclass(frozen=True)
 class Hands:
-    """How a trial changes hands, if it is still as it was seen.
+    """A change of owner, which takes place only if the trial is still as it was seen.
 
     Args:
         key: the attribute that names the owner, by its ``id``.
@@ -28,5 +28,5 @@ class Hands:
     record: Mapping[str, Any] | None = None
 
     def fit(self, state: TrialState, owner: Mapping[str, Any] | None) -> bool:
-        """Whether it is as it must be."""
+        """Whether the trial is as the change expects it."""
         return state is self.before and self.owner in (ANYBODY, (owner or {}).get("id"))

@@ -1,4 +1,4 @@
-"""The journal file of a study, in the search's folder."""
+"""The journal file in a search's folder, which keeps the study."""
 
 import json
 import os
@@ -24,7 +24,7 @@ _WAITS_FOR_THE_DISK = {
 
 
 class FileLock(BaseJournalFileLock):
-    """The system's own lock, which goes with the process that held it.
+    """A lock of the system, which ends with the process that holds it.
 
     Optuna's lock files stay after ``kill -9`` and make the next process wait for 30 seconds.
     """
@@ -35,7 +35,7 @@ class FileLock(BaseJournalFileLock):
         self._seen = False
 
     def acquire(self) -> bool:
-        # Optuna would begin an empty journal where the old one has been deleted.
+        # Optuna would begin an empty journal if the old one has been deleted.
         there = self.journal.is_file()
         if self._seen and not there:
             raise FolderError(f"{self.journal} is gone: somebody deleted or moved it while the search was running")
@@ -69,7 +69,7 @@ class JournalFile(JournalFileBackend):
 
 
 def open_journal(folder: Path, *, alone: bool = True) -> BaseStorage:
-    """The journal in the folder, less a line that a kill or a full disk cut off.
+    """Open the journal in the folder, without a last line that a kill or a full disk has cut off.
 
     Args:
         alone: nobody else is just writing a line.
@@ -81,7 +81,7 @@ def open_journal(folder: Path, *, alone: bool = True) -> BaseStorage:
 
 
 def read_journal(folder: Path) -> BaseStorage:
-    """The journal as it is: what is torn may be a line that a running search is just writing."""
+    """Open the journal for reading. Its last line may be torn: a running search may be writing it."""
     return _open(JournalFileBackend(str(folder / JOURNAL)), folder / JOURNAL)
 
 

@@ -61,7 +61,7 @@ def is_locked(folder: Path) -> bool:
 
 
 class SupervisorLock:
-    """Held until the supervisor is gone, however it goes."""
+    """Held until the supervisor has ended, however it ends."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.file = folder / SUPERVISORS / name
@@ -89,7 +89,7 @@ def hold_trials_lock(supervisor: Path) -> int:
 def is_gone(supervisor: Path, patience: float) -> bool | None:
     """Whether the supervisor with this lock is gone, and its trials, which end by themselves within moments.
 
-    None where the lock is not there to tell.
+    None if the lock is not there to tell.
 
     Args:
         patience: seconds to wait for its trials.
@@ -107,7 +107,7 @@ def is_gone(supervisor: Path, patience: float) -> bool | None:
 
 
 def left_behind(supervisor: Path) -> str | None:
-    """Who still runs of the trials of a supervisor that is gone, for people; None where none does."""
+    """Which trials of a supervisor that is gone still run, in words; None if none does."""
     if not supervisor.is_file() or _is_held(supervisor) or not trials_run(supervisor):
         return None
     return holders(_of_trials(supervisor))
@@ -126,7 +126,7 @@ def _of_trials(supervisor: Path) -> Path:
 
 
 def _is_held(file: Path, lock: Callable[[int, int], object] = fcntl.flock) -> bool:
-    """Whether another one holds it, by the kind of lock that is taken there."""
+    """Whether another process holds the file's lock."""
     try:
         descriptor = os.open(file, os.O_RDWR)
     except OSError:

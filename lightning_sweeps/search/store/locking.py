@@ -1,4 +1,4 @@
-"""Locks of the system, which go with the process that held them, and for which nobody waits without end."""
+"""Locks of the system: they end with the process that holds them, and nobody waits for one for ever."""
 
 import fcntl
 import os

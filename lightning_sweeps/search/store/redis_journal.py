@@ -13,7 +13,7 @@ SECONDS_OF_A_TURN = 60  # then one that was killed in its turn has lost it
 
 
 class RedisJournal(JournalRedisBackend):
-    """Says that the server is away as Optuna's other storages do. No call is made again: a journal would repeat it."""
+    """Raises Optuna's storage error if the server is away. No call is repeated: the journal would have it twice."""
 
     def __init__(self, url: str) -> None:
         with warnings.catch_warnings():
@@ -30,7 +30,7 @@ class RedisJournal(JournalRedisBackend):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Those inside are there one after another."""
+        """A context that one supervisor at a time is in."""
         with (
             _said(),
             self._redis.lock(f"{self._prefix}:turn", timeout=SECONDS_OF_A_TURN, blocking_timeout=2 * SECONDS_OF_A_TURN),

@@ -1,4 +1,4 @@
-"""Optuna's tables, many rows at a time.
+"""Optuna's tables, read and written many rows at a time.
 
 Optuna's own storage makes an object of each row and asks for a trial's state before it writes each attribute. A search
 of many supervisors spends most of its time on that. The tables are Optuna's, and so is every format in them.
@@ -91,7 +91,7 @@ def read_trials(session: Session, study_id: int, included: Sequence[int], after:
 
 
 def create_trial(session: Session, study_id: int, limit: int, template: FrozenTrial) -> FrozenTrial | None:
-    """A new trial that is like the template but for its number; None where the study has ``limit`` trials.
+    """Create a trial like the template; None if the study has ``limit`` trials.
 
     Args:
         template: a running trial with user attributes at most.
@@ -119,7 +119,7 @@ def create_trial(session: Session, study_id: int, limit: int, template: FrozenTr
 
 
 def state_and_attribute(session: Session, trial_id: int, key: str) -> tuple[TrialState, Any]:
-    """A trial's state, and one of its user attributes; None where it has none of this name."""
+    """A trial's state, and one of its user attributes; None if it has none of this name."""
     question = (
         select(TrialModel.state, TrialUserAttributeModel.value_json)
         .outerjoin(
@@ -133,10 +133,10 @@ def state_and_attribute(session: Session, trial_id: int, key: str) -> tuple[Tria
 
 
 def change_hands(session: Session, trial_id: int, hands: Hands, noted: Noted) -> bool:
-    """Change it, with what is noted of it; False where it is not as it must be."""
+    """Change a trial's owner, and write what is noted of it; False if the trial is not as expected."""
     table = _table(TrialModel)
     begun = {"datetime_start": datetime.now(UTC).replace(tzinfo=None)} if hands.after is TrialState.RUNNING else {}
-    # Before all else, since a data base lets only one at a time change a row, and SQLite locks itself with it.
+    # Before all else, since a database lets only one at a time change a row, and SQLite locks itself with it.
     changed: Any = session.execute(
         update(table)
         .where(table.c.trial_id == trial_id, table.c.state == hands.before)
@@ -158,7 +158,7 @@ def write_trial(
     values: Sequence[float] | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Write what is noted of a trial and then its state. To do it twice does no harm.
+    """Write what is noted of a trial, and then its state. Doing it twice does no harm.
 
     Raises:
         UpdateFinishedTrialError: it has ended, in another way than this.
@@ -192,7 +192,7 @@ def _put_noted(session: Session, trial_id: int, noted: Noted) -> None:
 
 
 def _put(session: Session, model: Any, trial_id: int, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Replace these rows of a trial, in the words of every data base."""
+    """Replace these rows of a trial, in SQL that every database understands."""
     if not rows:
         return
     table = _table(model)
@@ -213,7 +213,7 @@ def _rows(session: Session, model: Any, ids: Sequence[int], *names: str) -> Mapp
 
 
 def _among(column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
-    """The numbers stand in the text of the question: a placeholder for each costs a driver more than all else."""
+    """The ids are part of the SQL text: a placeholder for each would cost a driver more than all else."""
     among: ColumnElement[bool] = column.in_(bindparam(None, ids, Integer, expanding=True, literal_execute=True))
     return among
 
@@ -232,5 +232,5 @@ def _utc(local: datetime) -> datetime:
 
 
 def _local(utc: datetime | None) -> datetime | None:
-    """Optuna stores Greenwich's time and speaks of the machine's own."""
+    """UTC, which Optuna stores, as local time, which its trials have."""
     return None if utc is None else utc.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

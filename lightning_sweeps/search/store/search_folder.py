@@ -1,4 +1,4 @@
-"""The folder of a search, and what is kept there to go on with it."""
+"""The folder of a search, and the config that is kept there for a resume."""
 
 import copy
 from pathlib import Path
@@ -23,7 +23,7 @@ SHOWN_NAMES = 3
 
 
 def choose_folder(config: DictConfig, *, join: bool) -> Path:
-    """A folder of its own, or the one of the search to go on with, where ``hydra.sweep.dir`` names it."""
+    """A new folder, or that of the search to resume, if ``hydra.sweep.dir`` names it."""
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     if join:
         if config.hydra.sweeper.storage is not None:  # perhaps on a machine that shares no folder
@@ -42,7 +42,7 @@ def choose_folder(config: DictConfig, *, join: bool) -> Path:
 
 
 def save_config(config: DictConfig, folder: Path) -> None:
-    """Keep what resumes the search. What was allowed once is not allowed again."""
+    """Save the config for a resume. What was allowed for one start is not allowed for the next."""
     kept = copy.deepcopy(config)
     with read_write(kept.hydra), open_dict(kept.hydra):
         kept.hydra.sweeper.allow_changes = False
@@ -69,7 +69,7 @@ def read_saved_config(file: Path) -> Any:
 
 
 def _require_room(folder: Path) -> None:
-    """Whatever else lies in a folder that a person has named, nothing may be overwritten or mixed with a search."""
+    """Refuse a folder that has something else in it: nothing may be overwritten, or mixed with a search."""
     if (folder / SUPERVISOR).is_file():
         return
     taken = sorted(one.name for one in folder.iterdir() if one.name in OF_A_SEARCH or one.name.isdecimal())

@@ -1,4 +1,4 @@
-"""Where a study is kept: by default a journal file in the sweep's folder, else any storage URL of Optuna's."""
+"""The storage of a study: a journal file in the sweep's folder by default, else any Optuna storage URL."""
 
 import re
 from contextlib import suppress
@@ -23,7 +23,7 @@ HINTS |= {"psycopg2": "Write postgresql+psycopg://...", "MySQLdb": "Write mysql+
 
 
 def open_url(url: str) -> BaseStorage:
-    """What an Optuna storage URL names.
+    """Open the storage that an Optuna storage URL names.
 
     Raises:
         ConfigError: it cannot be opened; tells no password.
@@ -64,20 +64,20 @@ def _tells_of_a_password(reason: str, url: str) -> bool:
 
 
 def file_of(url: str | None, folder: Path) -> Path | None:
-    """The file that a study is kept in, where it is one."""
+    """The file that keeps a study; None if a server does."""
     if url is None:
         return folder / JOURNAL
     return Path(url.removeprefix("sqlite:///").partition("?")[0]) if url.startswith("sqlite:///") else None
 
 
 def be_patient(storage: BaseStorage, seconds: float) -> None:
-    """Have a data base's calls made again for so long where the connection is lost."""
+    """Let a database's calls be repeated for this long if the connection is lost."""
     if (cache := _cache(storage)) is not None:
         cache.be_patient(seconds)
 
 
 def create_within(study: optuna.Study, limit: int, template: FrozenTrial) -> int | None:
-    """The id of a new trial; None where there are ``limit``, also where other supervisors create some just now."""
+    """The id of a new trial; None if there are ``limit``, even if other supervisors create some just now."""
     storage: Any = storage_of(study)
     if (cache := _cache(storage)) is not None:
         created: int | None = cache.create_within(id_in_storage(study), limit, template)
@@ -89,19 +89,19 @@ def create_within(study: optuna.Study, limit: int, template: FrozenTrial) -> int
 
 
 def flush(study: optuna.Study) -> None:
-    """Have what was noted of trials seen by all."""
+    """Write what was noted of trials, so that everybody sees it."""
     if (cache := _cache(storage_of(study))) is not None:  # the others write it at once
         cache.flush()
 
 
 def forget(study: optuna.Study, trial_id: int) -> None:
-    """The trial is another's: what was noted of it and not yet written is not."""
+    """Drop what was noted of a trial that belongs to another supervisor now."""
     if (cache := _cache(storage_of(study))) is not None:
         cache.forget(trial_id)
 
 
 def state_and_attribute(study: optuna.Study, trial_id: int, key: str) -> tuple[TrialState, Any]:
-    """What the storage says now of a trial: its state and one of its attributes."""
+    """A trial's state and one of its attributes, as the storage has them now."""
     storage = storage_of(study)
     if (cache := _cache(storage)) is not None:
         found: tuple[TrialState, Any] = cache.state_and_attribute(trial_id, key)
@@ -111,7 +111,7 @@ def state_and_attribute(study: optuna.Study, trial_id: int, key: str) -> tuple[T
 
 
 def change_hands(study: optuna.Study, trial_id: int, hands: Hands) -> bool:
-    """Give a trial to another, or back, if it still is as it was seen; nobody else comes in between."""
+    """Change a trial's owner if it is still as it was seen, in one step for all supervisors."""
     storage: Any = storage_of(study)
     if (cache := _cache(storage)) is not None:
         changed: bool = cache.change_hands(trial_id, hands)
@@ -125,5 +125,5 @@ def change_hands(study: optuna.Study, trial_id: int, hands: Hands) -> bool:
 
 
 def _cache(storage: Any) -> Any:
-    """The storage where it is a ``Cache``, else None. Its module takes a quarter of a second to import."""
+    """The storage if it is a ``Cache``, else None. Its module takes a quarter of a second to import."""
     return storage if hasattr(storage, "create_within") else None

@@ -1,4 +1,4 @@
-"""A search that goes on must be the one that began: the same study, the same objective, the same fixed overrides."""
+"""Check that a resumed search is the one that began: same study, same objective, same fixed overrides."""
 
 import csv
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def require_study(folder: Path, storage: BaseStorage | None, name: str) -> None:
     """Refuse to begin anew in a folder whose trials are in another study, or in one that is lost.
 
     Args:
-        storage: None where there is none yet.
+        storage: None if there is none yet.
 
     Raises:
         ConfigError: the study has fewer trials than the folder's table.
@@ -51,7 +51,7 @@ def require_same(
         join: beside those who are at work on it; theirs stay the study's.
 
     Returns:
-        What has changed, for people; empty where nothing has.
+        What has changed, for people; empty if nothing has.
 
     Raises:
         ConfigError: something has changed that may not, or that nobody has allowed.

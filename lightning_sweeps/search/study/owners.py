@@ -1,4 +1,4 @@
-"""Which supervisor runs a trial, where several share a study, and whose supervisor is gone."""
+"""Which supervisor owns a trial, if several share a study, and which trials belong to one that is gone."""
 
 import logging
 import os
@@ -32,8 +32,8 @@ SIGNS_IN_A_GRACE_PERIOD = 4
 class Owner:
     """This supervisor among those that share the study.
 
-    A trial belongs to the supervisor that created it or took it while it was WAITING, which a storage lets only one do.
-    What is interrupted waits again. The trials of a supervisor that is gone are put back by another one: at once where
+    A trial belongs to the supervisor that created it, or took it while it was WAITING; a storage lets only one do that.
+    An interrupted trial waits again. The trials of a supervisor that is gone are put back by another one: at once if
     its lock lies on this machine, else when it has given no sign of life for its grace period. The period is measured
     by the clock of the one who waits, so that no two machines' clocks are compared.
 
@@ -72,14 +72,14 @@ class Owner:
         self.next_look = time.monotonic() + self.grace_period / SIGNS_IN_A_GRACE_PERIOD
 
     def close(self) -> None:
-        """Leave; what still belongs to this supervisor can be taken over at once."""
+        """Leave. Others may take over at once what still belongs to this supervisor."""
         be_patient(self.storage, 0.0)
         with suppress(*STORAGE_TROUBLE):  # without it the others wait for the grace period
             self.give_sign(last=True)
         self.lock.release()
 
     def next_trial(self, n_trials: int, trials: Sequence[FrozenTrial] | None = None) -> tuple[Trial, bool] | None:
-        """A trial that waits, and whether it has run before; else a new one; none where there are ``n_trials``.
+        """A trial that waits, and whether it has run before; else a new one; none if there are ``n_trials``.
 
         Args:
             trials: the study's as they were read a moment ago. The storage sees to it that one that has been taken
@@ -92,13 +92,13 @@ class Owner:
                 return self._begin(id_of(trial)), "folder" in trial.user_attrs
         if len(trials) >= n_trials:
             return None
-        # It names its owner from its first moment, also where this process is killed in the next one.
+        # It names its owner from its first moment, even if this process is killed in the next one.
         template = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
         trial_id = create_within(self.study, n_trials, template)
         return None if trial_id is None else (self._begin(trial_id), False)
 
     def _begin(self, trial_id: int) -> Trial:
-        """The sampler hears of it, and may have something against it."""
+        """Let the sampler begin the trial; if it raises, the trial has failed."""
         try:
             return Trial(self.study, trial_id)
         except STORAGE_TROUBLE:
@@ -109,7 +109,7 @@ class Owner:
             raise NotBegunError(finished(self.storage.get_trial(trial_id))) from error
 
     def others_here(self, trials: Sequence[FrozenTrial]) -> int:
-        """The slots of other supervisors that work on this one's cores."""
+        """How many slots of other supervisors work on the same cores."""
         owners = [trial.user_attrs.get(OWNER, {}) for trial in trials if trial.state is TrialState.RUNNING]
         return sum(
             {
@@ -122,24 +122,24 @@ class Owner:
         )
 
     def owns(self, trial: Trial) -> bool:
-        """Whether the trial is still this supervisor's: another may have taken this one for gone."""
+        """Whether the trial is still ours: another supervisor may have taken us for gone."""
         owned = self._belongs_to(id_of(trial), self.id)
         if not owned:
             forget(self.study, id_of(trial))
         return owned
 
     def release(self, trial: Trial) -> None:
-        """Put a trial back that was interrupted."""
+        """Put back a trial that was interrupted."""
         self._put_back(id_of(trial), self.id)
         forget(self.study, id_of(trial))
 
     def put_back(self, running: Collection[int], patience: float = 0.0) -> None:
-        """Put back what belongs to nobody alive.
+        """Put back the trials of supervisors that are gone.
 
         Args:
             patience: seconds to wait for the trials of one that has just gone.
-            running: the numbers of this supervisor's own trials. Another one of its own was created by a call whose
-                answer was lost.
+            running: the numbers of our own trials. A trial of ours that we do not know of was created by a call whose
+                reply got lost.
         """
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         owners = {owner.get("id"): owner for trial in trials if (owner := trial.user_attrs.get(OWNER, {}))}
