@@ -31,16 +31,20 @@ from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.demos.boring_classes import BoringModel
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.base import Container
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from optuna.storages.journal._storage import JournalOperation
 from torch.utils.tensorboard import SummaryWriter
 
+from lightning_sweeps.callbacks.checkpoint import EpochCheckpoint
+from lightning_sweeps.search.store.database import _INNER
 from lightning_sweeps.search.store.known_tables import are_known
 
 
@@ -92,7 +96,22 @@ class TestOptuna:
         with optuna.storages._rdb.storage._create_scoped_session(storage.scoped_session) as session:
             assert session.query(tables.StudyModel).count() == 0
         assert takes(_CachedStorage.__init__, "self", "backend")
-        assert _CachedStorage(storage)._backend is storage
+        cached = _CachedStorage(storage)
+        assert cached._backend is storage
+        study_id = cached.create_new_study([optuna.study.StudyDirection.MINIMIZE], "s")
+        trial_id = cached.create_new_trial(study_id)
+        assert cached._trial_id_to_study_id_and_number[trial_id] == (study_id, 0)
+        assert cached._studies[study_id].param_distribution == {}
+        assert takes(cached._add_trials_to_cache, "study_id", "trials")
+        assert cached._lock.acquire(blocking=False)
+        assert all(callable(getattr(RDBStorage, name)) for name in _INNER), "these calls are repeated too"
+
+    def test_the_journal_in_redis(self):
+        redis = pytest.importorskip("redis")
+        with pytest.warns(ExperimentalWarning):
+            backend = JournalRedisBackend("redis://127.0.0.1:1", prefix="p")
+        assert isinstance(backend._redis, redis.Redis)
+        assert backend._prefix == "p"
 
     @pytest.mark.parametrize(
         ("table", "columns"),
@@ -172,6 +191,13 @@ class TestLightning:
         assert hasattr(trainer.fit_loop, "_data_fetcher")
         assert takes(trainer.fit_loop.epoch_loop._should_check_val_fx, "data_fetcher")
         assert BoringModel().automatic_optimization
+
+    def test_a_checkpoint_callbacks_key(self):
+        callback = ModelCheckpoint(monitor="loss")
+        mine = EpochCheckpoint(monitor="loss")
+        assert mine.state_key.replace("EpochCheckpoint", "ModelCheckpoint") == callback.state_key
+        assert callback._train_time_interval is None
+        assert (callback._every_n_train_steps, callback._every_n_epochs) == (0, 1)
 
 
 class TestTorch:

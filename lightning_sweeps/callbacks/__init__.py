@@ -1,4 +1,6 @@
-"""Lightning callbacks. ``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and
+"""Lightning callbacks: four that configs name, and those that belong to every run.
+
+``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and
 ``ConfusionMatrix``; the others belong to every run.
 """
 

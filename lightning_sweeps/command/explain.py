@@ -38,7 +38,7 @@ def _message(error: BaseException, folders: Sequence[Path], log_file: Path | Non
     if isinstance(error, OmegaConfBaseException):
         message = f"{getattr(error, 'full_key', None) or 'config'}: {_first_line(error)}"
     elif "Config group override must be a string" in str(error):
-        message = "a config group is empty: name one of its options, none where there is one (logger=none); see --help"
+        message = "a config group is empty: name one of its options, or none if it has that (logger=none); see --help"
     elif isinstance(error, YAMLError):
         message = unreadable(error)
     elif isinstance(error, OSError) and error.filename is None and log_file is None:  # of what Hydra prints

@@ -30,7 +30,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--seeds", type=_count, metavar="S", help="with S new seeds: mean and standard deviation")
     what.add_argument("--to-experiment", metavar="NAME", help="run nothing; write conf/experiment/NAME.yaml")
-    parser.add_argument("--storage", metavar="URL", help="of the study, where it has a password")
+    parser.add_argument("--storage", metavar="URL", help="of the study, if it has a password")
     parser.add_argument("--trust", action="store_true", help="even if somebody else has started the search")
     arguments = parser.parse_intermixed_args()
     try:

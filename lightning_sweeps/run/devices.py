@@ -28,7 +28,7 @@ def require_devices(trainer: Mapping[str, Any]) -> None:
         raise DeviceError(
             f"trainer.accelerator={trainer['accelerator']}: no GPU here. There are {cores} CPU cores, and torch "
             f"{torch.__version__} ({built}) sees no CUDA device.\n"
-            "Use trainer=cpu, or trainer=auto, which takes a GPU where there is one"
+            "Use trainer=cpu, or trainer=auto, which takes a GPU if there is one"
         )
     devices = trainer.get("devices")
     if isinstance(devices, int) and devices > there:

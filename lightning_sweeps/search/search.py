@@ -114,7 +114,7 @@ def search(
             stack.callback(owner.close)
             owner.put_back((), SECONDS_TO_END)
             _announce(plan, folder, config, f", {slots.count} at a time{slots.described()}")
-            ended = supervise(plan, owner, folder, program, slots.count, processes, record.update, errand)
+            ended = supervise(plan, owner, program, slots.count, processes, record.update, errand)
         record.finish()
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last

@@ -1,7 +1,6 @@
 """The engine with a study's parts in its places: runs trials on this machine until a budget is used."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
@@ -31,7 +30,6 @@ TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn 
 def supervise(
     plan: Plan,
     owner: Owner,
-    folder: Path,
     program: Program,
     slots: int,
     processes: Processes | None,
@@ -68,6 +66,6 @@ def supervise(
         except (*STORAGE_TROUBLE, ConfigError) as error:
             if isinstance(error, ConfigError) and not any(trial.state.is_finished() for trial in study.trials):
                 raise  # nothing to go on with
-            again = command_to_go_on(config, folder)
+            again = command_to_go_on(config, owner.folder)
             raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
     return loop

@@ -442,6 +442,20 @@ def test_a_server_that_is_late_is_said_in_one_line(own_folder):
     )
 
 
+def test_ctrl_c_ends_a_search_whose_server_never_gets_ready(own_folder):
+    slow = "if Path('once').exists(): Path('importing').touch(); time.sleep(600)"
+    write("", before=f"import time\nfrom pathlib import Path\n{slow}\nPath('once').touch()")
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=s", "x=1,2", way("forkserver")]
+    search = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_until(Path("importing").is_file)
+    journal = Path("s/study.journal")
+    wait_until(lambda: journal.is_file() and '"process"' in journal.read_text())  # the trial has its slot
+    search.send_signal(signal.SIGINT)
+    output, _ = search.communicate(timeout=30)
+    assert search.returncode == 130, output
+    assert "interrupted" in output
+
+
 STRIPPED = """
 import argparse, json, logging, os, sys
 from pathlib import Path

@@ -15,7 +15,7 @@ class Progress:
         step: of the last report.
         failure: the member counts as failed for this, whatever it says itself.
         paused: it was asked to stop, and is not to be run again at once.
-        seconds: that it had run when it said how it ended; None until then.
+        seconds: how long it had run when it said how it ended; None until then.
         settled: the search has drawn the conclusions from its end.
     """
 
@@ -33,10 +33,10 @@ class Attempt:
     """Work in a slot.
 
     Args:
-        started: when the program was called, or while that is to come, when its process was asked for.
+        started: when the program was called; before that, when its process was asked for.
         stopped: it was asked to end in order.
         killed: by the search.
-        failure: what it was killed for; members that ended before count as they have said.
+        failure: what it was killed for; members that ended earlier keep their own outcome.
     """
 
     work: Work

@@ -29,11 +29,13 @@ class Claim:
 
     Args:
         resumed: it has run before, and was interrupted.
+        is_new: it was created for this claim, so that no ``news`` has counted it yet.
         handle: what the scheduler knows it by; nobody else looks at it.
     """
 
     trial: int
     resumed: bool
+    is_new: bool
     handle: Any = None
 
 
@@ -87,7 +89,7 @@ class Ended:
     """A member has said how it ended. Its processes may need a while to leave.
 
     Args:
-        final: no other process of the work can know better.
+        final: this is the last word. If not, another process of the work may know better, and ``Gone`` tells.
     """
 
     work: Work
@@ -98,7 +100,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Gone:
-    """No process of the work is left; the verdict is on the members that have not said how they ended."""
+    """No process of the work is left; the verdict is on the members whose ends are not settled."""
 
     work: Work
     verdict: Verdict
@@ -151,13 +153,20 @@ class Scheduler(Protocol):
 
         Raises:
             RefusedError: no work can be made of a claimed trial.
+            NotBegunError: raised by ``claim``, as are the ledger's errors; both must pass.
         """
 
     def on_report(self, report: Reported) -> Decision:
         """Decide whether the member goes on. Any exception is the member's failure."""
 
     def on_end(self, member: Member, outcome: Outcome) -> Outcome | None:
-        """How the member's trial ended with this; None if it has not: parts are left, or it is paused."""
+        """How the member's trial ended with this; None if it has not: parts are left, or it is paused.
+
+        After a trial has ended, or was interrupted, the ends of its other parts are not told.
+        """
+
+    def on_lost(self, trial: int) -> None:
+        """Another supervisor has taken one of our trials: forget it, and its parts."""
 
     def on_finished(self, finished: Finished) -> None:
         """The ledger has recorded one of our trials as finished."""
@@ -189,10 +198,10 @@ class Executor(Protocol):
         """
 
     def stop(self, work: Work) -> None:
-        """Ask it to end in order, as Ctrl-C does."""
+        """Ask it to end in order, as Ctrl-C does. Work in this process cannot be asked."""
 
     def kill(self, work: Work) -> None:
-        """End it at once."""
+        """End it at once. Work in this process cannot be ended."""
 
     def is_writing(self, work: Work) -> bool:
         """Whether a file would be left half written if it were killed now."""
@@ -231,7 +240,7 @@ class Ledger(Protocol):
         """Record how it ended; None if it is not ours any more.
 
         Args:
-            seconds: that it has run since ``begin``.
+            seconds: that the member has run.
         """
 
     def refuse(self, trial: int, reason: str) -> Finished | None:

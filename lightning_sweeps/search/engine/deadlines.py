@@ -29,7 +29,7 @@ class Deadlines:
         return min((at for at, _ in self._at.values()), default=math.inf)
 
     def meet(self) -> None:
-        """Call what is due, the earliest first. What is set meanwhile waits for the next time."""
+        """Call what is due, the earliest first. A deadline that is set during this call waits for the next one."""
         now = self.clock()
         for name in sorted((one for one, (at, _) in self._at.items() if at <= now), key=lambda one: self._at[one][0]):
             at, do = self._at.get(name, (math.inf, None))

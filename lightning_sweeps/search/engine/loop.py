@@ -1,6 +1,7 @@
 """The loop that keeps the slots of one machine busy until a budget is used: fill, wait, hear, meet deadlines."""
 
 import math
+import signal
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.search.engine.attempt import Attempt, Progress
@@ -64,6 +65,7 @@ class Loop:
         self._idle = False  # the scheduler has nothing to propose just now
         self._looked = -math.inf
         self._begun_once = False  # the program has been called
+        self._stopping = False  # the running trials have been asked to stop, and wait to be run again
 
     @property
     def failed(self) -> bool:
@@ -88,14 +90,17 @@ class Loop:
                 if self.ending and not self.running:
                     break
                 if not self.ending:
-                    self.executor.prepare(more=self.tally.more, seconds_left=self.tally.seconds_left() or math.inf)
+                    left = self.tally.seconds_left()
+                    self.executor.prepare(more=self.tally.more, seconds_left=math.inf if left is None else left)
                 self.view.draw(self.running, self.tally)
                 self.executor.wait(self._seconds_to_wait(), self._hear, self.signals.wake)
                 self.signals.deliver(self._interrupt)
                 self.deadlines.meet()
         finally:
-            self.executor.close()
-            self.ours.release_all()
+            try:
+                self.executor.close()
+            finally:
+                self.ours.release_all()
 
     # -- filling slots ----------------------------------------------------------------------------------------------
 
@@ -108,7 +113,8 @@ class Loop:
             self._ready = self._ready or self.ours.propose(lambda: not self._has_ended())
             self._idle = self._ready is None
             if self._ready is None:
-                if not self.running and not self.tally.unfinished:  # nor under another supervisor, which may vanish
+                # Another supervisor may vanish, and leave us the trial that it runs.
+                if not self.running and not self.tally.unfinished:
                     self.ending = self.ending or f"n_trials={self.budget.n_trials}"
                 return
             if free is None:
@@ -126,7 +132,8 @@ class Loop:
     # -- hearing events ---------------------------------------------------------------------------------------------
 
     def _hear(self, event: Event) -> Decision:
-        self.signals.deliver(self._interrupt)  # a cluster sends one to the trials too, and theirs is no failure then
+        # Our own signals first: a cluster sends them to the trials too, whose ends are no failures then.
+        self.signals.deliver(self._interrupt)
         match event:
             case Begun(work):
                 self._on_begun(self.running[work])
@@ -143,11 +150,13 @@ class Loop:
     def _on_begun(self, attempt: Attempt) -> None:
         self._begun_once = True
         attempt.started = self.clock()
-        if (seconds := self.budget.trial_timeout) is not None:
+        if (seconds := self.budget.trial_timeout) is not None and not attempt.stopped:
             self.deadlines.set(("trial", attempt.work), attempt.started + seconds, lambda: self._time_out(attempt))
 
     def _decide(self, report: Reported, attempt: Attempt, progress: Progress) -> Decision:
-        if not self.ours.is_going_on(progress):
+        if self.clock() >= self.ledger.next_look:  # work in this process keeps the loop from its deadlines
+            self._look_around()
+        if progress.failure or not self.ours.is_going_on(progress):
             return Decision.STOP
         progress.value, progress.step = report.value, report.step
         try:
@@ -170,7 +179,7 @@ class Loop:
         if attempt.leaving:
             self.deadlines.drop(("trial", attempt.work))
         if event.outcome.how == "interrupted" and not (self._stopping or progress.paused):
-            return  # if a signal went to the whole job, the search's own is on its way; the verdict comes with Gone
+            return  # if the whole job was signalled, our own signal is about to come: judge when the work is gone
         if event.final and not progress.settled:
             failed = Outcome("failed", reason=progress.failure) if progress.failure else None
             self._settle(attempt, progress, failed or event.outcome)
@@ -215,23 +224,20 @@ class Loop:
         self.running.kill(attempt)
 
     def _time_is_up(self) -> None:
-        if self._has_ended() and self.ending.startswith("timeout"):
-            self._stop_running()
-
-    @property
-    def _stopping(self) -> bool:
-        return self.stopped_by is not None or self.ending.startswith("timeout")
-
-    def _interrupt(self, number: int) -> None:
-        if self.stopped_by is not None:
-            for attempt in self.running:
-                self.running.kill(attempt)
-            return
-        self.stopped_by, self.ending = number, "interrupted"
-        if self.running:
-            self.view.stopping(number)
+        self.ending = self.ending or f"timeout={self.budget.timeout} s"
         self._stop_running()
 
+    def _interrupt(self, number: int) -> None:
+        if self.stopped_by is None:
+            self.stopped_by, self.ending = number, "interrupted"
+            if self.running:
+                self.view.stopping(number)
+            self._stop_running()
+        elif number in (signal.SIGINT, self.stopped_by):  # another one may be the same event: SIGTERM and then SIGHUP
+            for attempt in self.running:
+                self.running.kill(attempt)
+
     def _stop_running(self) -> None:
+        self._stopping = True
         for attempt in self.running:
             self.running.stop(attempt)

@@ -48,7 +48,7 @@ class Ours:
         claim = self.ledger.claim(self.tally.budget.n_trials)
         if claim is not None:
             self.held.add(claim.trial)
-            self.tally.unfinished += not claim.resumed
+            self.tally.unfinished += claim.is_new
         return claim
 
     def begin(self, work: Work, slot: int) -> None:
@@ -61,7 +61,7 @@ class Ours:
         self.running.start(work if members == work.members else Work(members), slot)
 
     def is_going_on(self, progress: Progress) -> bool:
-        """Whether the member's trial still wants it to run."""
+        """Whether its trial is still ours, and this part of it is still needed."""
         return not progress.settled and progress.member.trial not in self._interrupted
 
     def settle(self, progress: Progress, outcome: Outcome, seconds: float) -> None:
@@ -111,9 +111,10 @@ class Ours:
             self.scheduler.on_finished(finished)
 
     def renew(self) -> None:
-        """Give a sign of life; end what is another's by now."""
+        """Give a sign of life, and kill our processes of trials that another supervisor has taken."""
         for trial in self.ledger.renew(self.held):
             parts = self.running.parts_of(trial)
+            self.scheduler.on_lost(trial)
             (self._interrupted.add if parts else self.held.discard)(trial)
             for attempt in parts:
                 self.running.kill(attempt)

@@ -60,12 +60,13 @@ class Running(Collection[Attempt]):
     def stop(self, attempt: Attempt) -> None:
         """Ask for an end in order, and see to it that it comes."""
         if not attempt.stopped:
-            attempt.stopped = True
             self.executor.stop(attempt.work)
             self.limit_stop(attempt)
 
     def limit_stop(self, attempt: Attempt) -> None:
-        """Kill what has been asked to stop, if it takes too long."""
+        """See to the end of what has been asked to stop: it is killed if it takes too long, and has no other limit."""
+        attempt.stopped = True
+        self.deadlines.drop(("trial", attempt.work))
         now = self.deadlines.clock()
         limit = now + self.stop_timeout
         at = now + min(SECONDS_TO_STOP, self.stop_timeout)

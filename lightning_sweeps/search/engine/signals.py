@@ -3,8 +3,8 @@
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -12,12 +12,21 @@ STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIME_IS_UP = (signal.SIGUSR1, signal.SIGUSR2)
 
 
-def set_handlers(handler: Callable[[int], None], *numbers: signal.Signals) -> dict[signal.Signals, Any]:
-    """Handle signals but for those that are ignored, in the main thread; gives the handlers from before."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    return {number: signal.signal(number, lambda caught, _: handler(caught)) for number in heard}
+@contextmanager
+def handled(handler: Callable[[int], None], *numbers: signal.Signals) -> Iterator[dict[signal.Signals, Any]]:
+    """While inside, handle these signals, except those that are ignored. Gives the handlers from before.
+
+    Outside of the main thread Python lets nobody handle signals, and nothing is done.
+    """
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, lambda caught, _: handler(caught)) for number in heard}
+    try:
+        yield before
+    finally:
+        for number, old in before.items():
+            signal.signal(number, signal.SIG_DFL if old is None else old)  # None: a handler that is not Python's
 
 
 class Signals:
@@ -35,7 +44,8 @@ class Signals:
         self.wake, self._write = socket.socketpair()
         self.wake.setblocking(False)
         self._write.setblocking(False)
-        self._before = set_handlers(self._caught.append, *STOP, *TIME_IS_UP)
+        self._handled = handled(self._caught.append, *STOP, *TIME_IS_UP)
+        self._before = self._handled.__enter__()
         self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False) if self._before else -1
         return self
 
@@ -50,8 +60,7 @@ class Signals:
             handle(number)
 
     def __exit__(self, kind: object, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.__exit__(None, None, None)
         if self._before:
             signal.set_wakeup_fd(self._wakeup)
         self.wake.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lightning_sweeps.search.engine.outcome import Outcome
 
-UNKNOWN_EXIT = 255  # nobody is left who could say
+UNKNOWN_EXIT = 255  # the server that would have told it is gone
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _death(processes: Sequence[Ending], rank: int) -> Verdict:
     code = processes[rank].exit_code
     whose = f"rank {rank} " if len(processes) > 1 else ""
     if code < 0:
-        name = signal.Signals(-code).name
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         memory = " (out of memory?)" if -code == signal.SIGKILL else ""
         return _outside(f"{whose}killed by {name}{memory}")
     reason = f"{whose or 'its process '}left with exit code {code} and no result"

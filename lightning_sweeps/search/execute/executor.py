@@ -17,7 +17,7 @@ from lightning_sweeps.search.execute.task import BEGUN, READY, SAVED, SAVING
 
 log = logging.getLogger(__name__)
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
-SECONDS_TO_FOLLOW = 5.0  # the processes of a distributed trial may take this long to fail with the first that did
+SECONDS_TO_FOLLOW = 5.0  # when one process of a distributed trial has failed, the others have this long to fail too
 SECONDS_OF_AN_ERRAND = 10.0  # so long before the end a process gets ready for what is to be done then
 
 
@@ -36,14 +36,17 @@ class ProcessExecutor:
         self.others = others
         self.seconds_to_leave = seconds_to_leave
         self.groups: dict[Work, Group] = {}
+        self._problem: str | None = None  # why the server can start nothing more, as long as nothing waits to begin
 
     def start(self, work: Work, slot: int) -> None:
+        self._leave_old_way()
         self.groups[work] = group = self.processes.start(work, slot, self.others())
         if self.processes.server.ready:
             group.begin_by = time.monotonic() + self.processes.start_timeout
 
     def prepare(self, *, more: bool, seconds_left: float) -> None:
         if more:
+            self._leave_old_way()
             self.processes.prepare()
         if seconds_left < SECONDS_OF_AN_ERRAND:
             self.processes.begin_errand()
@@ -52,8 +55,7 @@ class ProcessExecutor:
         alive = [(group, rank) for group in self.groups.values() for rank in group.alive()]
         speaking = [rank.connection for _, rank in alive if rank.outcome is None]
         ready = wait([wake, *self.processes.watched, *speaking], self._seconds_to_wait(seconds))
-        if (problem := self.processes.heed(ready)) is not None:
-            self._go_another_way(problem)
+        problem = self.processes.heed(ready)
         for group, rank in alive:
             if rank.connection in ready or rank.process.ended:
                 self._receive(group, rank, hear)
@@ -61,6 +63,8 @@ class ProcessExecutor:
                 self._leave(group, rank)
             if group.ended and self.groups.pop(group.work, None) is not None:
                 hear(Gone(group.work, group.verdict()))
+        if problem is not None:
+            self._go_another_way(problem)
         self._meet_deadlines()
 
     def stop(self, work: Work) -> None:
@@ -93,7 +97,8 @@ class ProcessExecutor:
             elif message in (SAVING, SAVED):
                 rank.saving = message == SAVING
             elif isinstance(message, Launch):
-                self.processes.launch(group, message)
+                if not (group.stopped or group.killed):
+                    self.processes.launch(group, message)
             elif isinstance(message, Outcome):  # its last word; the slot is free when all its processes have left
                 rank.outcome = message
                 self._end(group, rank, message, hear)
@@ -133,8 +138,11 @@ class ProcessExecutor:
     # -- deadlines --------------------------------------------------------------------------------------------------
 
     def _seconds_to_wait(self, seconds: float | None) -> float | None:
-        own = (min(group.leave_by, group.begin_by) for group in self.groups.values())
-        first = min(self.processes.ready_by, *own, math.inf)
+        if any(rank.process.ended for group in self.groups.values() for rank in group.alive()):
+            return 0.0  # it was killed before it was started, of which nobody else tells
+        waiting = self._waiting()
+        own = [group.leave_by for group in self.groups.values()] + [group.begin_by for group in waiting]
+        first = min(self.processes.ready_by if waiting else math.inf, *own, math.inf)
         if first == math.inf:
             return seconds
         until = max(0.0, first - time.monotonic())
@@ -156,7 +164,7 @@ class ProcessExecutor:
 
     def _see_to_beginnings(self, now: float) -> None:
         """Notice an import that never returns or a fork that hangs, and start processes in another way."""
-        waiting = [group for group in self.groups.values() if not group.stopped]
+        waiting = self._waiting()
         if self.processes.server.ready:
             for group in waiting:
                 if not group.begun and not group.failure:
@@ -168,21 +176,30 @@ class ProcessExecutor:
                 group.begin_by = math.inf
                 group.failure = f"did not begin {within}"
                 group.kill()
-        elif late or now >= self.processes.ready_by:
+        elif waiting and (late or now >= self.processes.ready_by):
             what = f"trial {late[0].member.trial}" if late else "the server that trials are started from"
             self._go_another_way(f"{what} did not begin {within}")
 
     def _go_another_way(self, problem: str) -> None:
         """Start in another way what has not begun, since no more processes can be started as before."""
-        waiting = [group for group in self.groups.values() if not group.stopped]
-        if self.groups and not waiting:  # the search stops
-            return
-        self.processes.go_on(problem)
+        self._problem = problem
+        waiting = self._waiting()
+        if waiting:
+            self._leave_old_way()
         for group in waiting:
             group.begin_by = math.inf
             for rank in group.alive():
                 if not rank.ready or not group.begun:
                     self.processes.start_again(rank)
+
+    def _leave_old_way(self) -> None:
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            self.processes.go_on(problem)
+
+    def _waiting(self) -> list[Group]:
+        """Groups that are to go on; the others have been asked to end, or killed."""
+        return [group for group in self.groups.values() if not (group.stopped or group.killed)]
 
 
 def _next(connection: Connection) -> Any:

@@ -47,7 +47,7 @@ class Group:
         leave_by: when its processes must have left, after an outcome or a death.
         final: its first process has said how it ended, and no other can know better.
         stopped: it was asked to end in order.
-        failure: why it was killed, if that was for want of a beginning.
+        failure: why it was killed, if it did not begin in time.
         answers: whether to prune, by step; kept for the other ranks.
         asking: ranks that wait for the answer to the first one's report.
     """

@@ -59,6 +59,7 @@ class InProcessExecutor:
             outcome = self._run(work, hear)
             hear(Ended(work, work.members[0], outcome))
             hear(Gone(work, Verdict(outcome)))
+            self._stopped.discard(work)
 
     def stop(self, work: Work) -> None:
         self._stopped.add(work)
@@ -72,6 +73,8 @@ class InProcessExecutor:
         self._started.clear()
 
     def _run(self, work: Work, hear: Hear) -> Outcome:
+        for module in self.program.preload:
+            importlib.import_module(module)
         hear(Begun(work))
         if work in self._stopped:
             return Outcome("interrupted")
@@ -94,8 +97,6 @@ class InProcessExecutor:
         return outcome
 
     def _call(self, member: Member, report: Any) -> Outcome:
-        for module in self.program.preload:
-            importlib.import_module(module)
         start_ranks_by(_refuse_ranks, 1)
         trial = ReportingTrial(member.trial, member.params, member.resumed, report, lambda _: None)
         process, context = os.getpid(), self.program.hydra_context
@@ -112,7 +113,8 @@ class InProcessExecutor:
 @contextmanager
 def _ctrl_c_raising() -> Iterator[None]:
     """Let Ctrl-C raise: the search's handler only notes it for the loop, which stands still while a trial runs here."""
-    if threading.current_thread() is not threading.main_thread():  # Python lets only that one
+    main = threading.current_thread() is threading.main_thread()  # Python lets only that one handle signals
+    if not main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     before = signal.signal(signal.SIGINT, interrupt)

@@ -18,7 +18,7 @@ from lightning_sweeps.search.execute.errand import Preparation
 from lightning_sweeps.search.execute.program import Program
 from lightning_sweeps.search.execute.ranks import forget_ranks, join_as_rank, start_ranks_by
 from lightning_sweeps.search.execute.rehearsal import Rehearsal
-from lightning_sweeps.search.execute.setting_up import hear_signals, redirect_output, take_devices
+from lightning_sweeps.search.execute.setting_up import hear_signals, ignore_interrupts, redirect_output, take_devices
 from lightning_sweeps.search.execute.slots import Slot
 from lightning_sweeps.search.execute.task import BEGUN, READY, ReportingTrial, failed, leave_if_forked, run_trial
 from lightning_sweeps.search.execute.threads import limit_threads
@@ -95,6 +95,7 @@ def run_one(connection: Connection, program: Program) -> None:
 
     trial, process = ReportingTrial(number, params, restarted, exchange, connection.send), os.getpid()
     outcome = run_trial(trial, program.hydra_context, task, config, given.objectives)
+    ignore_interrupts()
     leave_if_forked(process)
     with suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -175,7 +175,7 @@ class Processes:
         kind, number, value, descriptors = message
         if kind is Told.READY:
             server.ready = True
-            if self.servers.passed_over:
+            if server is self.server and self.servers.passed_over:
                 log.info("%s", self.servers.passed_over)
         elif kind is Told.STARTED:
             self._processes[number].started(value, descriptors)
@@ -184,7 +184,7 @@ class Processes:
         else:
             reason = hear_text(server.control, value)
             server.gone = True
-            if kind is Told.WRONG:
+            if kind is Told.WRONG and server is self.server:
                 died = f"{SERVER_DIED}, and no other can be started: " if self._deaths else ""
                 raise ConfigError(f"{died}{reason}")
             return reason
@@ -204,7 +204,11 @@ class Processes:
             raise OSError(f"{reason}, {self._deaths} times")
         self.servers.pass_over(reason, again=self.server.died)
         before, self.server = self.server, self.servers.open()
-        self._left.append(before)
+        if before.ready:
+            self._left.append(before)
+        else:  # it has no trials that could go on
+            before.gone = True
+            before.close()
 
     # -- ending -----------------------------------------------------------------------------------------------------
 

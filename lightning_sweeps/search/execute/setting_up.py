@@ -28,6 +28,12 @@ def hear_signals() -> None:
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs that a trial starts would inherit
 
 
+def ignore_interrupts() -> None:
+    """Ignore Ctrl-C and SIGTERM from now on: the trial has ended, and one more signal must not lose its outcome."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def take_devices(slot: Slot) -> None:
     """Give this process its slot's devices, before anything starts CUDA."""
     if slot.cores:

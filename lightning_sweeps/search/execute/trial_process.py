@@ -20,8 +20,8 @@ class TrialProcess:
 
     @property
     def ended(self) -> bool:
-        """Whether it is gone."""
-        return self.exitcode is not None
+        """Whether it is gone. If it was killed before it was started, its lifeline is cut, and it cannot begin."""
+        return self.exitcode is not None or (self._killed and self.pid is None)
 
     def signal(self, number: int) -> None:
         """Signal it and its children, as a terminal does. SIGKILL also works if it has not started yet.

@@ -20,7 +20,7 @@ from lightning_sweeps.files.folders import claim
 from lightning_sweeps.machine import bind_to, usable_cores
 from lightning_sweeps.overrides.command_line import PROGRAM, from_here, program
 from lightning_sweeps.safety.passwords import hide_passwords, masked_url
-from lightning_sweeps.search.engine.signals import set_handlers
+from lightning_sweeps.search.engine.signals import handled
 from lightning_sweeps.search.execute.gpus import hold_for, show_gpus
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
@@ -159,12 +159,8 @@ def _left_to_workers(name: str, stopped: list[int]) -> Iterator[None]:
     if name not in ("joblib", "submitit_local"):
         yield
         return
-    before = set_handlers(stopped.append, signal.SIGINT)
-    try:
+    with handled(stopped.append, signal.SIGINT):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _first_and_last_line(error: Exception) -> str:

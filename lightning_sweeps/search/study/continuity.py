@@ -67,7 +67,7 @@ def require_same(
     if begun and noted is not None and noted != objective:
         raise ConfigError(
             f"the study '{study.study_name}' has the objective {noted}, not {objective}: "
-            "their values cannot be compared.\nName another folder, and another study_name where a storage is shared"
+            "their values cannot be compared.\nName another folder, and another study_name if a storage is shared"
         )
     if begun and before is not None and changed and not allow_changes:
         raise ConfigError(

@@ -17,7 +17,7 @@ from lightning_sweeps.search.study.owners import Owner
 from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
-TOLD = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # of the others that are told, all failed
+TOLD = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # every other outcome is recorded as FAIL
 
 
 class StudyLedger:
@@ -37,7 +37,7 @@ class StudyLedger:
         self.reading = reading
         self._after = after
         self._maximized = [one is StudyDirection.MAXIMIZE for one in self.study.directions]
-        self._trials: dict[int, Trial] = {}  # that are ours
+        self._trials: dict[int, Trial] = {}  # by number, those that are ours
 
     @property
     def next_look(self) -> float:
@@ -49,7 +49,7 @@ class StudyLedger:
             return None
         trial, resumed = found
         self._trials[trial.number] = trial
-        return Claim(trial.number, resumed, trial)
+        return Claim(trial.number, resumed, is_new=trial.number >= len(self.reading.trials), handle=trial)
 
     def begin(self, member: Member, slot: int) -> None:
         trial = self._trials[member.trial]
@@ -82,8 +82,9 @@ class StudyLedger:
         state = TOLD.get(outcome.how, TrialState.FAIL)
         if state is TrialState.FAIL:
             trial.set_user_attr("reason", outcome.reason)
-        del self._trials[trial.number]
-        return finished(self._tell_study(trial, state, outcome.values if state is TrialState.COMPLETE else None))
+        told = self._tell_study(trial, state, outcome.values if state is TrialState.COMPLETE else None)
+        del self._trials[trial.number]  # only now: the storage may have been in trouble, and then it is still ours
+        return finished(told)
 
     def _tell_study(self, trial: Trial, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
         """Tell it; a sampler hears of it there, and may stop the study."""
@@ -99,10 +100,11 @@ class StudyLedger:
             return told
 
     def release(self, trial: int, seconds: float | None = None) -> None:
-        ours = self._trials.pop(trial)
+        ours = self._trials[trial]
         if seconds is not None and self.owner.owns(ours):
             note_seconds(ours, seconds, interrupted=True)
         self.owner.release(ours)
+        del self._trials[trial]
 
     def retry(self, trial: int, most: int) -> bool:
         retries = int(self._trials[trial].user_attrs.get("retries", 0))

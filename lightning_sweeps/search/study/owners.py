@@ -45,6 +45,7 @@ class Owner:
 
     def __init__(self, study: optuna.Study, folder: Path, grace_period: float, slots: int = 1) -> None:
         self.study = study
+        self.folder = folder
         self.storage = storage_of(study)
         self.grace_period = grace_period
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
@@ -62,7 +63,7 @@ class Owner:
         self._said: set[str] = set()  # of whose trials it was said that they still run
         self._heard: dict[str, tuple[Any, float]] = {}
         self.give_sign()
-        be_patient(self.storage, grace_period * 0.75)  # then it stops, before another one takes its trials
+        be_patient(self.storage, grace_period * 0.75)  # so that this one gives up before another takes its trials
 
     def give_sign(self, *, last: bool = False) -> None:
         """Say that this supervisor is alive, or that it leaves."""
@@ -138,8 +139,8 @@ class Owner:
 
         Args:
             patience: seconds to wait for the trials of one that has just gone.
-            running: the numbers of our own trials. A trial of ours that we do not know of was created by a call whose
-                reply got lost.
+            running: the numbers of our own trials. A trial of ours that is not among them was created by a call
+                whose reply got lost; it is put back too.
         """
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         owners = {owner.get("id"): owner for trial in trials if (owner := trial.user_attrs.get(OWNER, {}))}
@@ -175,7 +176,7 @@ class Owner:
     def _silent(self) -> tuple[set[str], set[str]]:
         """Who has said that it leaves, and who has given no sign for too long.
 
-        Of the others only the first by name looks after the silent ones, so that no two put one trial back.
+        Of the living supervisors only the first by name puts back the silent ones' trials, so that no two do.
         """
         said = self.storage.get_study_system_attrs(id_in_storage(self.study))
         now = time.monotonic()

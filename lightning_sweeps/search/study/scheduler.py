@@ -28,9 +28,9 @@ class StudyScheduler:
     def __init__(self, study: optuna.Study, compose: Callable[[Trial, bool], Member]) -> None:
         self.study = study
         self.compose = compose
-        self._trials: dict[int, Trial] = {}  # that run
+        self._trials: dict[int, Trial] = {}  # by number, those that run
         self._prunes = len(study.directions) == 1  # Optuna keeps reports of a single objective only
-        self._idle_pruner_is_known = not self._prunes or isinstance(study.pruner, optuna.pruners.NopPruner)
+        self._has_warned = not self._prunes or isinstance(study.pruner, optuna.pruners.NopPruner)
         let_samplers_stop(study)  # else ``study.stop``, which samplers call, raises
 
     @property
@@ -70,11 +70,14 @@ class StudyScheduler:
         self._trials.pop(member.trial, None)
         return outcome
 
+    def on_lost(self, trial: int) -> None:
+        self._trials.pop(trial, None)
+
     def on_finished(self, finished: Finished) -> None:
-        """A pruner that is told nothing prunes nothing; the first complete trial shows it."""
-        if self._idle_pruner_is_known or finished.state is not State.COMPLETE:
+        """Warn once if the first complete trial has reported nothing, so that the pruner has nothing to judge by."""
+        if self._has_warned or finished.state is not State.COMPLETE:
             return
-        self._idle_pruner_is_known = True
+        self._has_warned = True
         if not finished.reported:
             log.warning(
                 "trial %s has reported nothing, so %s has nothing to prune by. Report from the program, "

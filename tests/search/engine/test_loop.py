@@ -96,9 +96,11 @@ class History:
             assert self.clock() <= came[0] + budget.stop_timeout + slack
         if len(came) > 1:
             assert self.clock() <= came[1] + slack, "the second Ctrl-C does not kill"
-        if self.loop.ending.startswith("timeout"):
+        if budget.timeout is not None:  # whatever else has ended it meanwhile
             assert self.clock() <= budget.timeout + budget.stop_timeout + slack
         for trial in self.ledger.trials:
+            late = came and trial.told_at > came[0] + slack
+            assert not (late and trial.end.reason.startswith("timed out")), "it was asked to stop, and saves"
             assert trial.retries <= self.executor.deaths[trial.number], "a retry for what the search has done itself"
             if self.scheduler.parts == self.scheduler.together == 1 and not self.scheduler.chances.is_paused:
                 assert trial.begun <= 1 + min(trial.retries, budget.max_retries) + self.ledger.taken_over[trial.number]

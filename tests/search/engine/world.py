@@ -127,6 +127,8 @@ class FakeExecutor:
     def start(self, work: Work, slot: int) -> None:
         assert slot in range(self.slots)
         assert slot not in {process.slot for process in self.processes.values()}, "two works in one slot"
+        running = {(one.trial, one.part) for other in self.processes.values() if other.alive for one in other.open}
+        assert not running & {(member.trial, member.part) for member in work.members}, "a part runs twice"
         self.starts += 1
         process = self.processes[work] = Process(work, slot, open=list(work.members))
         if self._happens("hangs"):  # an executor itself sees to it that work begins
@@ -274,6 +276,8 @@ class Trial:
     begun: int = 0
     told: int = 0
     retries: int = 0
+    told_at: float = 0.0  # by us
+    end: Finished | None = None
 
 
 class FakeLedger:
@@ -288,6 +292,7 @@ class FakeLedger:
         self.next_look = 15.0
         self._known: set[int] = set()
         self.troubled = False
+        self.ours: set[int] = set()  # as the ledger itself knows
         self.taken_over: Counter[int] = Counter()  # how often a trial's other supervisor has died
         self.lost: set[int] = set()  # trials that another supervisor has taken, as the loop knows
 
@@ -303,7 +308,8 @@ class FakeLedger:
             if trial.state == "WAITING":
                 trial.state, trial.owner = "RUNNING", "us"
                 self.lost.discard(trial.number)
-                return Claim(trial.number, trial.begun > 0, trial)
+                self.ours.add(trial.number)
+                return Claim(trial.number, trial.begun > 0, is_new=False, handle=trial)
         if len(self.trials) >= limit:
             return None
         trial = Trial(len(self.trials))
@@ -311,7 +317,8 @@ class FakeLedger:
         if self.chance.random() < self.chances.is_not_begun:
             trial.state, trial.told = "FINISHED", 1
             raise NotBegunError(Finished(trial.number, State.FAILED, reason="its sampler"))
-        return Claim(trial.number, False, trial)
+        self.ours.add(trial.number)
+        return Claim(trial.number, False, is_new=True, handle=trial)
 
     def begin(self, member: Member, slot: int) -> None:
         assert slot >= 0
@@ -330,18 +337,22 @@ class FakeLedger:
         return self._tell(trial, Outcome("failed", reason=reason))
 
     def _tell(self, number: int, outcome: Outcome) -> Finished | None:
+        assert number in self.ours
         self._be_in_trouble()
+        self.ours.discard(number)
         trial = self.trials[number]
         assert trial.state != "FINISHED" or trial.owner != "us", "it is told twice"
         if not self.owns(number):
             return None
-        trial.state, trial.told = "FINISHED", trial.told + 1
+        trial.state, trial.told, trial.told_at = "FINISHED", trial.told + 1, self.clock()
         trial.end = Finished(number, STATES.get(outcome.how, State.FAILED), outcome.values, reason=outcome.reason)
         return trial.end
 
     def release(self, trial: int, seconds: float | None = None) -> None:
         assert seconds is None or seconds >= 0
+        assert trial in self.ours, "it was released or finished before"
         self._be_in_trouble()
+        self.ours.discard(trial)
         if self.owns(trial):
             self.trials[trial].state, self.trials[trial].owner = "WAITING", "nobody"
 
@@ -372,7 +383,7 @@ class FakeLedger:
         new = [trial for trial in self.trials if trial.state == "FINISHED" and trial.number not in self._known]
         self._known |= {trial.number for trial in new}
         unfinished = sum(trial.state != "FINISHED" for trial in self.trials[: self.limit])
-        return News([getattr(one, "end", Finished(one.number, State.FAILED)) for one in new], unfinished)
+        return News([one.end or Finished(one.number, State.FAILED) for one in new], unfinished)
 
     def _be_in_trouble(self) -> None:
         if self.chance.random() < self.chances.trouble:
@@ -438,6 +449,10 @@ class FakeScheduler:
     def _forget(self, trial: int) -> None:
         """A part's end is the trial's: the parts that have not begun do not begin."""
         self.waiting = [one for one in self.waiting if one.trial != trial]
+
+    def on_lost(self, trial: int) -> None:
+        self._forget(trial)
+        self.paused = {member for member in self.paused if member.trial != trial}
 
     def on_finished(self, finished: Finished) -> None:
         assert finished.number >= 0
