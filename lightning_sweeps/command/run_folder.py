@@ -21,7 +21,7 @@ class ClaimRunFolder(Callback):
         try:
             require_inside(config.hydra.output_subdir)
         except FolderError as error:
-            sys.exit(f"error: {error}")  # what else a callback raises Hydra swallows
+            sys.exit(f"error: {error}")  # Hydra swallows whatever else a callback raises
         # Processes that Lightning starts for DDP share the folder of the one that started them.
         if "LOCAL_RANK" in os.environ or not config.hydra.run.dir:
             return

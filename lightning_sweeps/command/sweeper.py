@@ -49,7 +49,7 @@ stock_files.read_their_target_as(StudySweeper)
 def _explained() -> Iterator[None]:
     """Show errors that a person can act on as one line, instead of a traceback."""
     open_what_is_closed()
-    gc.freeze()  # what the program has made is not looked through again and again while the search makes its own
+    gc.freeze()  # the collector need not walk through the program's objects while the search makes its own
     try:
         yield
     except SweepsError as error:
@@ -80,7 +80,7 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
             f"LOCAL_RANK={os.environ['LOCAL_RANK']}: a distributed run started the search again.\n"
             "Import lightning at the top of the program, so that a trial's processes can be started for it"
         )
-    if sys.modules["__main__"].__name__ == "__mp_main__":  # it is being imported for trials
+    if sys.modules["__main__"].__name__ == "__mp_main__":  # the program is being imported for its trials
         raise GuardMissingError
     from lightning_sweeps.search.execute.gpus import hold_for
     from lightning_sweeps.search.execute.slots import Asked, Slot, Slots, divide

@@ -124,11 +124,11 @@ class StudySweeper:
     isolation: str = "process"  # or none: trials run in this process, for a debugger
     timeout: Any = None  # of this start: seconds, or 1h30m
     trial_timeout: Any = None  # of a trial
-    stop_timeout: Any = 120.0  # seconds for a stopped trial that is writing, as a large checkpoint; others have ten
+    stop_timeout: Any = 120.0  # seconds for a stopped trial that is writing a checkpoint; others have ten
     target: float | None = None  # stop when the best value is this good
     patience: int | None = None  # stop after so many finished trials without a better one
     grace_period: Any = 60.0  # seconds without a sign of life after which a supervisor elsewhere counts as gone
-    max_retries: int = 0  # for trials that died of the outside: a signal, a lost process
+    max_retries: int = 0  # for trials that something outside has ended: a signal, a lost process
 
 
 def register() -> None:

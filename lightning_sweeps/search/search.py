@@ -48,7 +48,7 @@ from lightning_sweeps.search.supervise import supervise
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_END = 5.0  # for the trials of a supervisor that has just been killed
+SECONDS_TO_END = 5.0  # that the trials of a supervisor that has just been killed get
 
 
 def search(
@@ -103,7 +103,7 @@ def search(
         record = Record(study, folder, list(plan.space.distributions), options.keep_checkpoints)
         if options.workers is not None:
             _announce(plan, folder, config)
-            be_patient(storage_of(study), options.grace_period)  # it is asked again hours later
+            be_patient(storage_of(study), options.grace_period)  # the next call may come hours later
             worker = Worker(functools.partial(sweep, options.of_a_worker(), program, list(arguments)), config, gpus)
             at_work = functools.partial(
                 launch, worker, program.hydra_context, url, int(options.workers), folder, plan.space.fixed

@@ -24,7 +24,7 @@ from lightning_sweeps.search.study.owners import Owner
 from lightning_sweeps.search.study.scheduler import StudyScheduler
 from lightning_sweeps.search.study.trouble import STORAGE_TROUBLE
 
-TRIALS_OF_A_LONG_REPORT = 10  # it has importances then, for which scikit-learn is imported
+TRIALS_OF_A_LONG_REPORT = 10  # from here on it has importances, for which scikit-learn is imported
 
 
 def supervise(
@@ -65,7 +65,7 @@ def supervise(
                 loop.run(signals)
         except (*STORAGE_TROUBLE, ConfigError) as error:
             if isinstance(error, ConfigError) and not any(trial.state.is_finished() for trial in study.trials):
-                raise  # nothing to go on with
+                raise  # there is nothing to resume
             again = command_to_go_on(config, owner.folder)
             raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
     return loop

@@ -57,7 +57,7 @@ class Tally:
     def why_end(self) -> str:
         """The budget that is used up; empty while there is none. ``n_trials`` is looked at before each trial."""
         budget, finished = self.budget, len(self.states)
-        # Failures of an earlier start have been seen, and their cause may have been mended.
+        # Failures of an earlier start do not count: their cause may have been mended since.
         here, failed = finished - self.at_start, self.count(State.FAILED) - self.failed_at_start
         if here >= FIRST_FAILURES and failed == here and budget.max_failure_rate < 1:
             return f"failures: the first {failed} trials failed"

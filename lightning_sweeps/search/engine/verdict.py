@@ -40,7 +40,7 @@ def judge_ending(processes: Sequence[Ending]) -> Verdict:
     """
     dead = next((rank for rank in reversed(range(len(processes))) if processes[rank].died), None)
     spoken = [(process.outcome.at, rank) for rank, process in enumerate(processes) if process.outcome is not None]
-    if dead is not None:  # what the others said came of it
+    if dead is not None:  # what the others said was a consequence
         return _death(processes, dead)
     if not spoken:
         return _death(processes, 0)

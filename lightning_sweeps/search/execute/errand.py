@@ -25,7 +25,7 @@ class Preparation:
         do = self.prepare(ahead=True)
         try:
             given = connection.recv()
-        except EOFError:  # it is not needed
+        except EOFError:  # the errand is not needed
             return
         connection.send(do(given))
 
@@ -50,7 +50,7 @@ class Errand:
             kill: ends the process.
         """
         self._connection, self._kill = connection, kill
-        with suppress(OSError):  # it was killed meanwhile
+        with suppress(OSError):  # the process was killed meanwhile
             connection.send(self._preparation)
 
     def do(self, given: Any) -> str:
@@ -58,7 +58,7 @@ class Errand:
         if self._connection is not None:
             with suppress(EOFError, OSError):  # that process is gone
                 self._connection.send(given)
-                self._connection.recv()  # that it was ready for work
+                self._connection.recv()  # the message that it is ready for work
                 return str(self._connection.recv())
         return self._preparation.prepare(ahead=False)(given)
 

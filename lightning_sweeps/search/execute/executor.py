@@ -18,7 +18,7 @@ from lightning_sweeps.search.execute.task import BEGUN, READY, SAVED, SAVING
 log = logging.getLogger(__name__)
 SECONDS_TO_LEAVE = 60.0  # a process may take this long to end after its trial: threads of the user's, a GPU's memory
 SECONDS_TO_FOLLOW = 5.0  # when one process of a distributed trial has failed, the others have this long to fail too
-SECONDS_OF_AN_ERRAND = 10.0  # so long before the end a process gets ready for what is to be done then
+SECONDS_OF_AN_ERRAND = 10.0  # this long before the end a process gets ready for the errand
 
 
 class ProcessExecutor:
@@ -99,7 +99,7 @@ class ProcessExecutor:
             elif isinstance(message, Launch):
                 if not (group.stopped or group.killed):
                     self.processes.launch(group, message)
-            elif isinstance(message, Outcome):  # its last word; the slot is free when all its processes have left
+            elif isinstance(message, Outcome):  # the last word of a process; the slot is free when all have left
                 rank.outcome = message
                 self._end(group, rank, message, hear)
                 return
@@ -128,7 +128,7 @@ class ProcessExecutor:
     def _leave(self, group: Group, rank: Rank) -> None:
         """A process has ended."""
         if rank.outcome is None:
-            rank.signal(signal.SIGKILL)  # what it started
+            rank.signal(signal.SIGKILL)  # its children
         rank.died = rank.outcome is None and not group.killed
         if rank.died:
             group.leave_by = min(group.leave_by, time.monotonic() + SECONDS_TO_FOLLOW)
@@ -139,7 +139,7 @@ class ProcessExecutor:
 
     def _seconds_to_wait(self, seconds: float | None) -> float | None:
         if any(rank.process.ended for group in self.groups.values() for rank in group.alive()):
-            return 0.0  # it was killed before it was started, of which nobody else tells
+            return 0.0  # a process was killed before it was started, and no message will come of it
         waiting = self._waiting()
         own = [group.leave_by for group in self.groups.values()] + [group.begin_by for group in waiting]
         first = min(self.processes.ready_by if waiting else math.inf, *own, math.inf)

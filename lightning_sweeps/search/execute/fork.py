@@ -26,7 +26,7 @@ from lightning_sweeps.search.execute.settings import set_warning_filters
 def start_quietly(target: Any, *arguments: Any) -> Any:
     """Fork this process without Python's warning about other threads: those of OpenBLAS do no harm."""
     filters = list(warnings.filters)
-    # What the program takes for the process that it runs in, trials find too.
+    # Trials keep what the program believes of its process, such as its name.
     process = multiprocessing.get_context("fork").Process(
         target=_with_filters, args=(filters, target, *arguments), name="MainProcess", daemon=False
     )
@@ -55,7 +55,7 @@ def serve_forks(
     if reason is not None:
         tell(control, Told.UNFIT, f"the program cannot be forked: {reason}")
         os._exit(0)
-    gc.freeze()  # it stays shared with the trials as long as nobody touches it
+    gc.freeze()  # memory stays shared with the trials as long as nobody touches it
 
     def start(connection: int, lifeline: int, others: Collection[int]) -> Child:
         process = start_quietly(_be_a_trial, program, generators, handlers, connection, lifeline, others)
@@ -79,7 +79,7 @@ def _be_a_trial(
     lifeline: int,
     others: Collection[int],
 ) -> None:
-    os.setsid()  # the terminal's Ctrl-C is the supervisor's
+    os.setsid()  # the supervisor handles the terminal's Ctrl-C
     tie(lifeline)
     for descriptor in others:
         os.close(descriptor)

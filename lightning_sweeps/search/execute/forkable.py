@@ -14,7 +14,7 @@ SHOWN_THREADS = 3
 SECONDS_OF_A_PROBE = 10.0
 SECONDS_OF_AN_ENDING_THREAD = 0.1
 REFUSES_CUDA, NO_ANSWER = 1, 2
-# Of jemalloc, which pyarrow and so pandas bring along: in a forked process it begins without them.
+# Threads of jemalloc, which pyarrow and so pandas bring along; it starts new ones in a forked process.
 SAFE_THREADS = ("jemalloc_bg_thd",)
 
 
@@ -50,7 +50,7 @@ def _ask_a_child() -> int:
     of this process are others.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python's word about forks beside any threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forks beside any threads
         child = os.fork()
     if child == 0:
         torch = sys.modules.get("torch")
@@ -86,4 +86,4 @@ def _name(thread: Path) -> str:
     try:
         return (thread / "comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
-        return ""  # it has just ended
+        return ""  # the thread has just ended

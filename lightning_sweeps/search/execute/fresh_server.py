@@ -92,10 +92,10 @@ def load(first: Mapping[str, Any]) -> Any:
     with forkable_imports():
         try:
             import_main(first["main"])
-        except SystemExit as left:  # of Hydra's main function, most likely
+        except SystemExit as left:  # most likely from Hydra's main function
             raise GuardMissingError from left
         program = unpack_either(first, unpack)
-    sys.argv[:] = first["argv"]  # which the program may have taken options from
+    sys.argv[:] = first["argv"]  # the program may have taken its own options out
     settings.restore(cloudpickle.loads(first["settings"]))
     seeds.set_states(first["seeds"])
     if signal.SIGHUP not in first["ignored"]:  # as this interpreter was started
@@ -137,7 +137,7 @@ def import_main(main: tuple[str, str] | None) -> None:
     # Pickles of the program's own, and of whatever a trial starts, name either of the two.
     sys.modules["__main__"] = sys.modules["__mp_main__"] = module
     exec(code, module.__dict__)  # noqa: S102 (the person's own program)
-    # Imported, it is what it is where it runs: whitelists, pickles and loggers know its parts by that name.
+    # A module keeps the name that it has when it is run: whitelists, pickles and loggers know its parts by it.
     module.__name__ = "__main__"
     _rename(vars(module), set())
     loggers = logging.root.manager.loggerDict

@@ -25,7 +25,7 @@ class Gpu:
     """A GPU, or a MIG instance, which is a device of its own."""
 
     name: str  # in CUDA_VISIBLE_DEVICES
-    uuid: str | None  # None if it is known by an index only, which means another one in another job of a cluster
+    uuid: str | None  # None if only its index is known, which in another job of a cluster means another GPU
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Gpus:
     """What this search may use."""
 
     names: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()  # those that others hold, and who
+    held: tuple[str, ...] = ()  # those that others hold, and by whom
     shared: bool = False  # with those others
 
 
@@ -47,7 +47,7 @@ def visible_gpus() -> list[Gpu]:
         return [gpu for gpus in _listed() for gpu in gpus[1:] or gpus]
     names: list[str] = []
     for name in map(str.strip, given.split(",")):
-        if name in ("", "-1"):  # CUDA sees nothing of what comes after it either
+        if name in ("", "-1"):  # CUDA too ignores what comes after it
             break
         names.append(name)
     listed = [] if all(map(WHOLE.fullmatch, names)) else _listed()
@@ -57,7 +57,7 @@ def visible_gpus() -> list[Gpu]:
 def show_gpus(names: str) -> None:
     """Let this process and its children see these GPUs only. Call it before anything starts CUDA."""
     if "CUDA_VISIBLE_DEVICES" not in os.environ:
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # whose indices these are
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the order that these indices are in
     os.environ["CUDA_VISIBLE_DEVICES"] = names
 
 

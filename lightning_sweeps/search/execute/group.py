@@ -25,10 +25,10 @@ class Rank:
     process: TrialProcess
     connection: Connection
     assignment: Assignment
-    ready: bool = False  # and has its assignment
+    ready: bool = False  # the process is set up, and has its assignment
     outcome: Outcome | None = None
     ended: bool = False
-    saving: bool = False  # a checkpoint
+    saving: bool = False  # the process is writing a checkpoint
     died: bool = False  # without an outcome, and not killed by us
 
     def signal(self, number: int) -> None:
@@ -93,7 +93,7 @@ class Group:
         if any(rank.saving for rank in self.alive()):
             return True
         changed = time.time() - SECONDS_OF_A_WRITE
-        with suppress(OSError):  # one is renamed meanwhile
+        with suppress(OSError):  # a file is renamed meanwhile
             files = (file for file in self.member.folder.rglob("*") if file.name != "output.log")
             return any(file.stat().st_mtime > changed for file in files)
         return True
@@ -103,7 +103,7 @@ class Group:
         self.asking.append((rank, step))
         for waiting in [one for one in self.asking if one[1] in self.answers]:
             self.asking.remove(waiting)
-            with suppress(OSError):  # it was killed meanwhile
+            with suppress(OSError):  # the process was killed meanwhile
                 waiting[0].connection.send(self.answers[waiting[1]])
 
     def alive(self) -> Iterator[Rank]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from lightning_sweeps.environment import environment
 
 LIGHTNING = {"lightning", "lightning_fabric", "pytorch_lightning"}
-# Threads that wait for each other spin; beside another supervisor's that makes a trial many times slower.
+# Threads that wait for each other spin. If another supervisor's do so too, a trial becomes many times slower.
 SPIN = os.environ.get("GOMP_SPINCOUNT", "10000")
 
 

@@ -21,12 +21,12 @@ def tie(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGKILL)
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
-    except (AttributeError, OSError):  # another system
+    except (AttributeError, OSError):  # not Linux
         threading.Thread(target=_wait, args=(descriptor,), daemon=True).start()
         return
     with suppress(BlockingIOError):
         os.read(descriptor, 1)
-        os.killpg(0, signal.SIGKILL)  # it was closed before
+        os.killpg(0, signal.SIGKILL)  # the pipe was closed before
 
 
 def _wait(descriptor: int) -> None:

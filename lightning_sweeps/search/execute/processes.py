@@ -29,7 +29,7 @@ from lightning_sweeps.search.execute.uncomposed import Uncomposed
 log = logging.getLogger(__name__)
 SERVER_DIED = "the server that trials are started from was killed, perhaps for want of memory"
 SECONDS_TO_DIE = 10.0  # after SIGKILL; longer only if the system itself is stuck
-DEATHS_OF_SERVERS = 5  # then something on this machine kills them
+DEATHS_OF_SERVERS = 5  # after so many, something on this machine kills them
 
 
 class Processes:
@@ -67,7 +67,7 @@ class Processes:
         self._processes: dict[int, TrialProcess] = {}
         self._next: tuple[TrialProcess, Connection] | None = None
         self._deaths = 0
-        self._left: list[Server] = []  # servers that start nothing more, with trials that still run
+        self._left: list[Server] = []  # servers that start nothing more, and whose trials still run
 
     def prepare(self) -> None:
         """Ask for the next process."""
@@ -109,7 +109,7 @@ class Processes:
     def give(self, rank: Rank) -> None:
         """A process is ready for its assignment."""
         rank.ready = True
-        with suppress(OSError):  # it was killed meanwhile
+        with suppress(OSError):  # the process was killed meanwhile
             rank.connection.send(rank.assignment)
 
     def _add_rank(self, group: Group, environment: dict[str, str] | None) -> None:
@@ -162,7 +162,7 @@ class Processes:
                 ready = wait([server.control], 0) if not server.gone else []
         for number, process in list(self._processes.items()):
             if process.server.gone and (process.descriptor is None or wait([process.descriptor], 0)):
-                process.signal(signal.SIGKILL)  # what it left, and itself if nobody can tell whether it lives
+                process.signal(signal.SIGKILL)  # its children, and itself if nobody can tell whether it lives
                 self._end(number, UNKNOWN_EXIT)
         return problem
 
@@ -215,7 +215,7 @@ class Processes:
     def wait_until_gone(self, processes: Iterable[TrialProcess]) -> None:
         """Wait for processes that were killed."""
         deadline = time.monotonic() + SECONDS_TO_DIE
-        self.heed(())  # if a server is gone nobody tells any more
+        self.heed(())  # a server that is gone tells nothing any more
         while any(not process.ended for process in processes) and time.monotonic() < deadline:
             self.heed(wait(self.watched, deadline - time.monotonic()))
 

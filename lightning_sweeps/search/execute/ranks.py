@@ -36,7 +36,7 @@ def forget_ranks() -> None:
     """Remove the variables that another distributed run or the cluster's engine has left for Lightning."""
     for name in OF_A_RANK:
         os.environ.pop(name, None)
-    if "SLURM_NTASKS" in os.environ:  # its tasks are supervisors; this name is Lightning's sign to leave Slurm alone
+    if "SLURM_NTASKS" in os.environ:  # Slurm's tasks are supervisors; by this name Lightning knows to leave Slurm alone
         os.environ["SLURM_JOB_NAME"] = "interactive"
         _ignore_srun()
 
@@ -53,7 +53,7 @@ def join_as_rank(environment: Mapping[str, str], config: Any) -> None:
 
 
 def _ignore_srun() -> None:
-    warnings.filterwarnings("ignore", "The `srun` command is available")  # and it is used, for the supervisor
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # srun is used, to start the supervisor
 
 
 def start_ranks_by(send: Callable[[Launch], None], cores: int) -> None:

@@ -28,10 +28,10 @@ class Rehearsing:
             return None
         try:
             if self._held is None:
-                if self.processes.servers.imports_each_time:  # that would take as long as a trial
+                if self.processes.servers.imports_each_time:  # importing would take as long as a trial
                     return None
                 self._held = self.processes.take()
-                self.processes.prepare()  # the first trial's
+                self.processes.prepare()  # the process of the first trial
                 if self._hear() != READY:
                     return None
                 self._held[1].send(Rehearsal())

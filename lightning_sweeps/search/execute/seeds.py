@@ -40,7 +40,7 @@ def _made_without_a_seed() -> list[Any]:
     numpy = sys.modules.get("numpy.random")
     if numpy is None:
         return []
-    gc.unfreeze()  # what is frozen is not found
+    gc.unfreeze()  # the collector does not list what is frozen
     found = [one for one in gc.get_objects() if type(one) is numpy.Generator and _is_unseeded(one)]
     gc.freeze()
     return found
@@ -63,7 +63,7 @@ def set_states(states: dict[str, Any]) -> None:
     if "random" in states:
         random.setstate(states["random"])
     if "numpy" in states and "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed(0)  # from now on it is one that has been seeded
+        sys.modules["numpy.random"].seed(0)  # this marks it as seeded
         sys.modules["numpy.random"].set_state(states["numpy"])
     if "torch" in states and "torch" in sys.modules:
         sys.modules["torch"].set_rng_state(states["torch"])

@@ -86,7 +86,7 @@ def serve(control: socket.socket, start: Callable[[int, int, Collection[int]], C
         for key in [key for key in children if key in ready or (key < 0 and _has_ended(-key))]:
             number, child = children.pop(key)
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)  # what it has left; until it is reaped the number is its own
+                os.killpg(child.pid, signal.SIGKILL)  # its children; until it is reaped, nobody else gets its pid
             tell(control, Told.ENDED, number=number, value=child.reap())
             if key > 0:
                 os.close(key)
@@ -94,7 +94,7 @@ def serve(control: socket.socket, start: Callable[[int, int, Collection[int]], C
             continue
         message = hear(control)
         if message is None:
-            os._exit(0)  # nothing of the program is to be done once more on the way out
+            os._exit(0)  # without the program's own exit handlers
         _, number, _, descriptors = message
         connection, lifeline = descriptors
         child = start(connection, lifeline, [control.fileno(), *(key for key in children if key > 0)])

@@ -47,7 +47,7 @@ class Server:
         self.control = control
         self.ready = False
         self.gone = False
-        self.died = False  # by itself, or killed by somebody
+        self.died = False  # it has ended without being closed
         self.opened = time.monotonic()
         self._lifeline = lifeline
         self._process = process
@@ -58,7 +58,7 @@ class Server:
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
-            self._process.kill()  # even if it has not come as far as to be tied
+            self._process.kill()  # it may not have tied itself to us yet
             wait = self._process.join if hasattr(self._process, "join") else self._process.wait
             wait()
 
@@ -229,4 +229,4 @@ def _ignored() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one that is not Python's

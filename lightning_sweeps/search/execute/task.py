@@ -13,9 +13,9 @@ from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.search.engine.outcome import Outcome, judge
 
-READY = "ready"  # a process has all that it needs, and waits for a trial
-BEGUN = "begun"  # it is calling the task function
-SAVING, SAVED = "saving", "saved"  # it is writing a checkpoint, or not any more
+READY = "ready"  # the process is set up, and waits for a trial
+BEGUN = "begun"  # the process is calling the task function
+SAVING, SAVED = "saving", "saved"  # the process has begun, or finished, to write a checkpoint
 
 
 class ReportingTrial(trials.Trial):

@@ -11,7 +11,7 @@ def limit_threads(count: int) -> None:
     count = max(1, count)
     if count >= (os.cpu_count() or 1):
         return
-    if count < len(usable_cores()):  # which libraries that are loaded later go by
+    if count < len(usable_cores()):  # for libraries that are loaded later
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, str(count))
     torch = sys.modules.get("torch")

@@ -14,7 +14,7 @@ class TrialProcess:
         self.server = server
         self.pid: int | None = None
         self.exitcode: int | None = None
-        self.descriptor: int | None = None  # the system's, which tells of its end if the server cannot
+        self.descriptor: int | None = None  # a pidfd, which tells of its end if the server cannot
         self._lifeline: int | None = lifeline
         self._killed = False
 

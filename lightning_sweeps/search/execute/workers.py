@@ -44,16 +44,16 @@ class Worker:
 
     def __call__(self, config: DictConfig) -> None:
         """Supervise until the budget is used. The job's own config names the worker only."""
-        multiprocessing.set_start_method("spawn", force=True)  # joblib's own has no place in a trial's process
+        multiprocessing.set_start_method("spawn", force=True)  # joblib's does not work in a trial's process
         if self.share > 1:
             _take_share(int(OmegaConf.select(config, "worker", default=0)), self.share, self.gpus)
         with environment(**({URL: self.url} if self.url else {}), **{PROGRAM: self.program}):
             try:
                 self.supervise()
             except SystemExit as left:
-                if left.code in (None, 0, 1, 130):  # said by the one who launched the workers
+                if left.code in (None, 0, 1, 130):  # the command that launched the workers reports it
                     return
-                if isinstance(left.code, int):  # the launcher's own
+                if isinstance(left.code, int):  # an exit code of the launcher's
                     raise
                 raise RuntimeError(left.code) from None
 

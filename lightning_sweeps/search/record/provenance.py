@@ -23,7 +23,7 @@ from lightning_sweeps.safety.user_key import is_signed, signature
 from lightning_sweeps.search.execute.nvml import devices
 
 PROVENANCE = "provenance.json"
-START = "start:"  # the study's attributes that begin so tell of its starts, also to those who have no folder of it
+START = "start:"  # attributes of the study, which tell of its starts even without its folder
 LARGEST_DIFF = 1_000_000  # characters
 
 

@@ -78,7 +78,7 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
     if "***" in url:
         raise ConfigError(f"{where}: the password of {url} is kept nowhere; add --storage and the whole URL")
     relative = re.fullmatch(r"(sqlite:///)([^/:][^:]*)", url)
-    if relative:  # to where the search was started
+    if relative:  # relative to where the search was started
         url = f"{relative[1]}{Path(config.hydra.runtime.cwd) / relative[2]}"
     return Saved(_load(_storage(url), study_name or _name(config), masked_url(url)), folder, config)
 
@@ -106,7 +106,7 @@ def _name(config: Any) -> str | None:
 
 def _storage(url: str) -> BaseStorage:
     file = re.fullmatch(r"sqlite:///([^?]+)(?:\?.*)?", url)
-    if file and not Path(file[1]).is_file():  # SQLite would make an empty one
+    if file and not Path(file[1]).is_file():  # SQLite would create an empty file
         raise ConfigError(f"{url}: there is no file {file[1]}")
     try:
         return open_url(url)

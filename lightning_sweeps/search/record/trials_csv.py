@@ -31,7 +31,7 @@ class Results:
         self._take = Take.of(study)
         self._lines: dict[int, str] = {}  # a row as text, so that a long study costs no more per trial than a short one
         self._best: FrozenTrial | None = None
-        self._settled = 0  # so many trials at the beginning of the study have ended and have their rows
+        self._settled = 0  # this many trials at the start of the study have ended and have their rows
         self.update()
 
     def update(self, trials: Sequence[FrozenTrial] | None = None) -> None:

@@ -20,7 +20,7 @@ from lightning_sweeps.search.engine.tally import Tally
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_DRAWS = 0.25
-SECONDS_OF_A_CLOCK = 1.0  # drawn again at least so often, for the clocks of the running trials
+SECONDS_OF_A_CLOCK = 1.0  # the table is drawn at least this often, for the clocks of the running trials
 
 
 class View:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning_sweeps.errors import ConfigError
 
-# By the beginning of an argument's name; Optuna itself finds out in the middle of a search.
+# The least value, by the beginning of an argument's name. Optuna itself finds out in the middle of a search.
 LEAST = {
     "n_startup_": 0,
     "n_warmup_": 0,

@@ -65,7 +65,7 @@ def _build(name: str, node: Any, kinds: Any, *trusted: str) -> Any:
     where, target = f"hydra/sweeper/{name}", node.get("_target_") if hasattr(node, "get") else node
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's word for new; the person has chosen it
+            warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls it experimental
             built = instantiate(node, _execution_whitelist_=(*trusted, "lightning_sweeps.search.space.samplers.*"))
     except (TypeError, ValueError, ImportError, InstantiationException) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]

@@ -14,7 +14,7 @@ from lightning_sweeps.search.space.space import Space
 
 MOST_VALUES = 16  # of one parameter that are tried
 Refusal = str | None  # what is wrong with a configuration; None if nothing is, or nobody can say
-INSIDE = 1e-3  # a continuous range's ends are hardly ever drawn; so far inside is
+INSIDE = 1e-3  # the ends of a continuous range are hardly ever drawn, points this far inside are
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Tries:
         if tuple(overrides) not in self._known:
             try:
                 reason = self.ask(self.compose.numbered(overrides))
-            except (HydraException, OmegaConfBaseException, ConfigError):  # its trial says so, if it is ever drawn
+            except (HydraException, OmegaConfBaseException, ConfigError):  # its trial says so
                 reason = None
             self._known[tuple(overrides)] = reason
         return self._known[tuple(overrides)]

@@ -79,7 +79,7 @@ class Cache(_CachedStorage):
         own = self._own.get(trial_id)
         study_id, _ = self._trial_id_to_study_id_and_number.get(trial_id, (None, 0))
         known = self._studies[study_id].param_distribution.get(param_name) if study_id is not None else None
-        if own is None or known is None:  # then it is compared with what the study has
+        if own is None or known is None:  # Optuna then compares it with what the study has
             super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
         else:
             check_distribution_compatibility(known, distribution)
@@ -111,7 +111,7 @@ class Cache(_CachedStorage):
             if taken and state is TrialState.RUNNING:
                 self._hold(super().get_trial(trial_id))
             return taken
-        if state is TrialState.RUNNING:  # which it is already
+        if state is TrialState.RUNNING:  # our own trial is running already
             return False
         ended = datetime.now() if state.is_finished() else None  # noqa: DTZ005 (as Optuna's)
         self._backend.write_trial(trial_id, self._noted[trial_id], state, values, ended)

@@ -29,7 +29,7 @@ class DataBase(RDBStorage):
     """
 
     def __init__(self, url: str) -> None:
-        self.patience = 0.0  # a mistyped host is said at once
+        self.patience = 0.0  # at first none, so that a mistyped host is reported at once
         self._trying = False
         options: dict[str, Any] = {}
         if url.startswith("postgresql"):
@@ -40,7 +40,7 @@ class DataBase(RDBStorage):
             try:
                 super().__init__(url, engine_kwargs=options)
                 break
-            except (IntegrityError, ProgrammingError):  # another one is just creating the tables
+            except (IntegrityError, ProgrammingError):  # another supervisor is just creating the tables
                 time.sleep(1.0)
         else:
             super().__init__(url, engine_kwargs=options)
@@ -81,7 +81,7 @@ class DataBase(RDBStorage):
 def _patient(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def patient(self: DataBase, *arguments: Any, **named: Any) -> Any:
-        if self._trying:  # within another call of these
+        if self._trying:  # inside another of these calls
             return call(self, *arguments, **named)
         until, pause, again = time.monotonic() + self.patience, 0.1, False
         self._trying = True
@@ -114,7 +114,7 @@ def _is_lost(error: BaseException | None) -> bool:
     return False
 
 
-_INNER = ("_create_new_trial", "_set_trial_param", "_get_trials", "_get_best_trial_id")  # which Optuna's cache calls
+_INNER = ("_create_new_trial", "_set_trial_param", "_get_trials", "_get_best_trial_id")  # the calls of Optuna's cache
 _CALLS = ("get_", "set_", "create_", "change_", "write_", "state_and_")
 for _name, _call in (vars(RDBStorage) | vars(DataBase)).items():
     if callable(_call) and not isinstance(_call, staticmethod) and (_name in _INNER or _name.startswith(_CALLS)):

@@ -39,7 +39,7 @@ class FolderLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(SECONDS_OF_A_LOOK)  # it may be somebody who only looks whether it is taken
+            time.sleep(SECONDS_OF_A_LOOK)  # somebody may only be looking whether it is taken
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def is_last(self) -> bool:
@@ -117,7 +117,7 @@ def trials_run(supervisor: Path) -> bool:
     """Whether trials of the supervisor with this lock have not ended."""
     try:
         return _is_held(_of_trials(supervisor), fcntl.lockf)
-    except OSError:  # a POSIX lock has several words for it
+    except OSError:  # the several errors of a POSIX lock that is taken
         return True
 
 

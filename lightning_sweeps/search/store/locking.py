@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning_sweeps.errors import FolderError
 
-SECONDS_TO_WAIT = 60.0  # what is held is held for moments, unless its holder was stopped or its disk hangs
+SECONDS_TO_WAIT = 60.0  # a lock is held for moments, unless its holder was stopped or its disk hangs
 FIRST_PAUSE, LONGEST_PAUSE = 0.0005, 0.02
 
 

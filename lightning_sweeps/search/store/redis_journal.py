@@ -9,7 +9,7 @@ import redis
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages.journal import JournalRedisBackend
 
-SECONDS_OF_A_TURN = 60  # then one that was killed in its turn has lost it
+SECONDS_OF_A_TURN = 60  # after that a supervisor that was killed in its turn has lost it
 
 
 class RedisJournal(JournalRedisBackend):

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 
 from lightning_sweeps.search.store.hands import Hands
 
-MOST_IDS = 1000  # in one question
+MOST_IDS = 1000  # in one query
 distribution_of = functools.lru_cache(maxsize=1000)(json_to_distribution)
 
 

@@ -17,7 +17,7 @@ from lightning_sweeps.search.store.known_tables import are_known
 from lightning_sweeps.search.store.optunas import id_in_storage, storage_of
 from lightning_sweeps.search.store.turns import turn
 
-EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql", "redis": "redis"}  # module -> what brings it
+EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql", "redis": "redis"}  # module -> the extra that installs it
 HINTS = {module: f"Install it with: pip install 'lightning-sweeps[{extra}]'" for module, extra in EXTRAS.items()}
 HINTS |= {"psycopg2": "Write postgresql+psycopg://...", "MySQLdb": "Write mysql+pymysql://..."}
 
@@ -119,7 +119,7 @@ def change_hands(study: optuna.Study, trial_id: int, hands: Hands) -> bool:
     with turn(storage):
         if not hands.fit(*state_and_attribute(study, trial_id, hands.key)):
             return False
-        if hands.record is not None:  # first: one that is killed now has taken nothing
+        if hands.record is not None:  # before the state: if we are killed now, we have taken nothing
             storage.set_trial_user_attr(trial_id, hands.key, hands.record)
         return bool(storage.set_trial_state_values(trial_id, hands.after)) or hands.after is not TrialState.RUNNING
 

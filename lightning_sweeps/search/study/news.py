@@ -26,7 +26,7 @@ class Reading:
         self.n_trials = n_trials
         self.trials: list[FrozenTrial] = []
         self._known: set[int] = set()
-        self._settled = 0  # so many trials at the beginning of the study have ended and are known
+        self._settled = 0  # this many trials at the start of the study have ended and are known
 
     def news(self) -> News:
         """What has finished since the last call, in the order in which it did."""

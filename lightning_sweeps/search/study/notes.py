@@ -12,7 +12,7 @@ def note_seconds(trial: Trial, seconds: float, *, interrupted: bool = False) -> 
     noted = trial.user_attrs
     trial.set_user_attr("seconds", round(float(noted.get("seconds", 0.0)) + seconds, 3))
     if interrupted:
-        trial.set_user_attr("process", {**noted.get("process", {}), "begun": None})  # all is counted
+        trial.set_user_attr("process", {**noted.get("process", {}), "begun": None})  # every second is counted
 
 
 def note_lost_seconds(trial: Trial, folder: Path) -> None:
@@ -33,6 +33,6 @@ def note_result(trial: Trial, folder: Path) -> None:
         if result["best_checkpoint"]:
             noted["checkpoint"] = os.path.abspath(result["best_checkpoint"])  # noqa: PTH100
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return  # none, or another program's
+        return  # there is none, or another program wrote it
     for name, value in noted.items():
         trial.set_user_attr(name, value)

@@ -60,7 +60,7 @@ class Owner:
         }
         self.next_look = 0.0  # on the monotonic clock
         self._signs = 0
-        self._said: set[str] = set()  # of whose trials it was said that they still run
+        self._said: set[str] = set()  # supervisors whose trials were reported as still running
         self._heard: dict[str, tuple[Any, float]] = {}
         self.give_sign()
         be_patient(self.storage, grace_period * 0.75)  # so that this one gives up before another takes its trials
@@ -75,7 +75,7 @@ class Owner:
     def close(self) -> None:
         """Leave. Others may take over at once what still belongs to this supervisor."""
         be_patient(self.storage, 0.0)
-        with suppress(*STORAGE_TROUBLE):  # without it the others wait for the grace period
+        with suppress(*STORAGE_TROUBLE):  # without this sign the others wait for the grace period
             self.give_sign(last=True)
         self.lock.release()
 
@@ -93,7 +93,7 @@ class Owner:
                 return self._begin(id_of(trial)), "folder" in trial.user_attrs
         if len(trials) >= n_trials:
             return None
-        # It names its owner from its first moment, even if this process is killed in the next one.
+        # The trial names its owner from its first moment: this process may be killed in the next one.
         template = create_trial(state=TrialState.RUNNING, user_attrs={OWNER: self.record})
         trial_id = create_within(self.study, n_trials, template)
         return None if trial_id is None else (self._begin(trial_id), False)
