@@ -196,7 +196,7 @@ def test_kill_leaves_a_checkpoint_to_go_on_from(command, own_folder):
 
 
 def test_a_terminal_gets_a_bar_and_a_line_per_epoch(own_folder):
-    child = started(own_folder, "trainer.max_epochs=3", "datamodule.batch_size=1", "test=false")
+    child = started(own_folder, "trainer.max_epochs=3", "datamodule.batch_size=2", "test=false")
     child.expect(r"epoch 0/2 .*it/s  loss ")
     child.expect(r"epoch +1 .*val/accuracy")
     child.expect("everything is in")

@@ -1,4 +1,4 @@
-"""What a config may execute, and the one place where it does.
+"""What a config may execute, and the one function that calls what a run's config names.
 
 A ``_target_`` in a config names Python code to call. Only what Python code (``main(trust=...)``) or the environment
 (``LIGHTNING_SWEEPS_TRUST=package_a,package_b``) allowed is called; the config itself can never widen the list.

@@ -1,7 +1,9 @@
 """Which GPUs a search finds and holds. The driver's library is one that lists some; nothing here starts CUDA."""
 
+import importlib.machinery
 import json
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -86,6 +88,10 @@ def listed(tmp_path, monkeypatch) -> Path:
     (library / "pynvml.py").write_text(NVML)
     text = library / "listed"
     text.write_text(TWO)
+    # Any library has the driver's name: what matters is that one can be loaded, here and in the commands.
+    shutil.copy(importlib.machinery.PathFinder.find_spec("_ctypes").origin, library / "libnvidia-ml.so.1")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{library}:{os.environ.get('LD_LIBRARY_PATH', '')}")
+    monkeypatch.setattr("lightning_sweeps.search.execute.nvml._has_driver", lambda: True)
     monkeypatch.delitem(sys.modules, "pynvml", raising=False)
     monkeypatch.syspath_prepend(library)
     monkeypatch.setenv("PYTHONPATH", f"{library}:{os.environ.get('PYTHONPATH', '')}")

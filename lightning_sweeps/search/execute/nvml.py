@@ -1,5 +1,6 @@
 """The NVIDIA GPUs of this machine, as their driver lists them: in the order of nvidia-smi, without starting CUDA."""
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Device:
 
 def devices() -> list[Device]:
     """All GPUs of this machine; none if it has no driver, or one that does not answer."""
+    if not _has_driver():  # the import below takes 0.2 s and 18 MiB
+        return []
     import pynvml
 
     with suppress(pynvml.NVMLError):
@@ -33,6 +36,14 @@ def devices() -> list[Device]:
         finally:
             pynvml.nvmlShutdown()
     return []
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _device(nvml: Any, handle: Any) -> Device:
