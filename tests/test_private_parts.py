@@ -105,6 +105,8 @@ class TestOptuna:
         assert takes(cached._add_trials_to_cache, "study_id", "trials")
         assert cached._lock.acquire(blocking=False)
         assert all(callable(getattr(RDBStorage, name)) for name in _INNER), "these calls are repeated too"
+        storage.remove_session()
+        storage.engine.dispose()
 
     def test_the_journal_in_redis(self):
         redis = pytest.importorskip("redis")
