@@ -57,14 +57,16 @@ class ProcessExecutor:
         ready = wait([wake, *self.processes.watched, *speaking], self._seconds_to_wait(seconds))
         problem = self.processes.heed(ready)
         for group, rank in alive:
-            if rank.connection in ready or rank.process.ended:
+            if rank.connection in ready:
                 self._receive(group, rank, hear)
+        if problem is not None:  # after that, or what has begun would begin again; before processes count as dead
+            self._go_another_way(problem)
+        for group, rank in alive:
             if rank.process.ended:
+                self._receive(group, rank, hear)
                 self._leave(group, rank)
             if group.ended and self.groups.pop(group.work, None) is not None:
                 hear(Gone(group.work, group.verdict()))
-        if problem is not None:
-            self._go_another_way(problem)
         self._meet_deadlines()
 
     def stop(self, work: Work) -> None:
