@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -11,6 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.terminal.handlers import install, restore
 from lightning_sweeps.trial import current_trial
 
 
@@ -28,13 +28,11 @@ class SaveOnInterrupt(QuietCallback):
         self.interrupted = False
         self.saved = False
         self._asked: set[int] = set()  # the signals that have come
-        self._handlers: dict[int, Any] = {}
+        self._handlers: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            # What is ignored stays so: a shell's jobs in the background are not meant by its Ctrl-C.
-            heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
-            self._handlers = {number: signal.signal(number, self._ask) for number in heard}
+        if trainer.world_size == 1:
+            self._handlers = install(self._ask, signal.SIGINT, signal.SIGTERM)
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -74,9 +72,8 @@ class SaveOnInterrupt(QuietCallback):
         self._asked.add(number)
 
     def _restore(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one that is not Python's
-        self._handlers.clear()
+        restore(self._handlers)
+        self._handlers = {}
 
 
 def _belongs_to_more(trainer: Trainer) -> bool:

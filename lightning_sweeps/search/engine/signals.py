@@ -2,31 +2,15 @@
 
 import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Self
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from lightning_sweeps.terminal.handlers import install, restore
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # By these a cluster says that the time is nearly up; who launched this process may want to put it into the queue again.
 TIME_IS_UP = (signal.SIGUSR1, signal.SIGUSR2)
-
-
-@contextmanager
-def handled(handler: Callable[[int], None], *numbers: signal.Signals) -> Iterator[dict[signal.Signals, Any]]:
-    """While inside, handle these signals, except those that are ignored. Gives the handlers from before.
-
-    Outside of the main thread Python lets nobody handle signals, and nothing is done.
-    """
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, lambda caught, _: handler(caught)) for number in heard}
-    try:
-        yield before
-    finally:
-        for number, old in before.items():
-            signal.signal(number, signal.SIG_DFL if old is None else old)  # None: a handler that is not Python's
 
 
 class Signals:
@@ -44,8 +28,7 @@ class Signals:
         self.wake, self._write = socket.socketpair()
         self.wake.setblocking(False)
         self._write.setblocking(False)
-        self._handled = handled(self._caught.append, *STOP, *TIME_IS_UP)
-        self._before = self._handled.__enter__()
+        self._before = install(lambda number, _: self._caught.append(number), *STOP, *TIME_IS_UP)
         self._wakeup = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False) if self._before else -1
         return self
 
@@ -60,7 +43,7 @@ class Signals:
             handle(number)
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._handled.__exit__(None, None, None)
+        restore(self._before)
         if self._before:
             signal.set_wakeup_fd(self._wakeup)
         self.wake.close()

@@ -5,10 +5,7 @@ import importlib
 import os
 import select
 import signal
-import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
@@ -29,6 +26,7 @@ from lightning_sweeps.search.execute.hydras_log import log_as_hydra
 from lightning_sweeps.search.execute.program import Program
 from lightning_sweeps.search.execute.ranks import Launch, start_ranks_by
 from lightning_sweeps.search.execute.task import ReportingTrial, leave_if_forked, run_trial
+from lightning_sweeps.terminal.handlers import handled
 from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
 
@@ -101,27 +99,14 @@ class InProcessExecutor:
         trial = ReportingTrial(member.trial, member.params, member.resumed, report, lambda _: None)
         process, context = os.getpid(), self.program.hydra_context
         try:
-            with _ctrl_c_raising():
+            # The search's handler only notes Ctrl-C for the loop, which stands still while a trial runs here.
+            with handled(interrupt, signal.SIGINT):
                 outcome = run_trial(trial, context, self.program.task_function, member.config, self.objectives)
             leave_if_forked(process)
             return outcome
         finally:
             log_as_hydra(self.program.config, context)  # the trial's handlers write into its folder
             gc.collect()  # a module and its trainer refer to each other, and the next trial's need their memory
-
-
-@contextmanager
-def _ctrl_c_raising() -> Iterator[None]:
-    """Let Ctrl-C raise: the search's handler only notes it for the loop, which stands still while a trial runs here."""
-    main = threading.current_thread() is threading.main_thread()  # Python lets only that one handle signals
-    if not main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield
-        return
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _refuse_ranks(_: Launch) -> None:

@@ -12,10 +12,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from lightning_sweeps.search.execute.forkable import why_not_fork
 from lightning_sweeps.search.execute.fresh_server import command
 from lightning_sweeps.search.execute.lifeline import tie
 from lightning_sweeps.search.execute.program import Program, pack
+from lightning_sweeps.terminal.handlers import handled
 
 FORK, FORKSERVER, SPAWN = "fork", "forkserver", "spawn"
 WAYS = (FORK, FORKSERVER, SPAWN)
@@ -147,7 +146,8 @@ class Servers:
         world = self._world()
         ours, theirs = socket.socketpair()
         lifeline, end = os.pipe()
-        with theirs, _ignored():
+        # A cluster sends these signals to all processes of a job, and the supervisor alone decides what they mean.
+        with theirs, handled(signal.SIG_IGN, *STOP, *TIME_IS_UP):
             process = subprocess.Popen(  # noqa: S603
                 command(_interpreter(), way, world, theirs.fileno(), lifeline),
                 pass_fds=(world, theirs.fileno(), lifeline),
@@ -217,16 +217,3 @@ def _main_module(program: Program) -> tuple[str, str] | None:
     if file is None or not Path(file).is_file() or Path(file).stem == "ipython":
         return None
     return "path", os.path.abspath(file)  # noqa: PTH100 (resolve() would follow links)
-
-
-@contextmanager
-def _ignored() -> Iterator[None]:
-    """Let what is started inside ignore these signals, which a cluster sends to all processes of a job."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in (*STOP, *TIME_IS_UP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one that is not Python's

@@ -20,8 +20,8 @@ from lightning_sweeps.files.folders import claim
 from lightning_sweeps.machine import bind_to, usable_cores
 from lightning_sweeps.overrides.command_line import PROGRAM, from_here, program
 from lightning_sweeps.safety.passwords import hide_passwords, masked_url
-from lightning_sweeps.search.engine.signals import handled
 from lightning_sweeps.search.execute.gpus import hold_for, show_gpus
+from lightning_sweeps.terminal.handlers import handled
 
 URL = "LIGHTNING_SWEEPS_STORAGE"  # a launcher may write its jobs to the disk, where no password belongs
 
@@ -159,7 +159,7 @@ def _left_to_workers(name: str, stopped: list[int]) -> Iterator[None]:
     if name not in ("joblib", "submitit_local"):
         yield
         return
-    with handled(stopped.append, signal.SIGINT):
+    with handled(lambda number, _: stopped.append(number), signal.SIGINT):
         yield
 
 
