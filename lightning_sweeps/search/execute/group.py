@@ -54,7 +54,6 @@ class Group:
 
     work: Work
     packed: bytes
-    slot: int
     place: Slot
     ranks: list[Rank]
     begun: bool = False
@@ -71,11 +70,6 @@ class Group:
     def member(self) -> Member:
         """What these processes run."""
         return self.work.members[0]
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """What the first process said last."""
-        return self.ranks[0].outcome
 
     @property
     def ended(self) -> bool:

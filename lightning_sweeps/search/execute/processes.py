@@ -90,7 +90,7 @@ class Processes:
 
     def start(self, work: Work, slot: int, others: int) -> Group:
         """Start work of one member. ``others`` is the number of other supervisors' slots on the same cores."""
-        group = Group(work, _pack(work.members[0]), slot, self.slots.place(slot, others), [])
+        group = Group(work, _pack(work.members[0]), self.slots.place(slot, others), [])
         self._add_rank(group, None)
         return group
 

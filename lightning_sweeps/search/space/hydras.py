@@ -20,12 +20,12 @@ def apply_overrides(values: list[Override], config: DictConfig) -> None:
 
 def holds(config: DictConfig, key: str, value: Any) -> bool:
     """Whether a value stands at this key of a config, which may have converted it to the type that the key has."""
-    _, _, node = config._select_impl(key, throw_on_missing=False, throw_on_resolution_failure=False)
+    node = held(config, key)
     if not isinstance(node, ValueNode):
         return False
     # The type decides whether 1 and 1.0, or a name and its enum, are one. Not-a-number does not equal itself.
-    told, held = node.validate_and_convert(value), node._value()
-    return bool(told == held) or repr(told) == repr(held)
+    told, there = node.validate_and_convert(value), node._value()
+    return bool(told == there) or repr(told) == repr(there)
 
 
 def held(config: DictConfig, key: str) -> Any:
