@@ -1,5 +1,6 @@
 """``nox`` runs what CI runs: tests, lint, types and the wheel, each in an environment of its own."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -15,8 +16,8 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["lightning_sweeps", "tests", "benchmarks", "docs", "examples", "noxfile.py"]
 
 
-# Tests wait for processes more than they compute, and one file's share their servers.
-PARALLEL = ["-n", "auto", "--dist", "loadfile"]
+# One more than cores, since tests also wait for processes.
+PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
 QUICK = [
     *("tests/test_imports.py", "tests/test_private_parts.py", "tests/test_passwords.py"),
     *("tests/search/engine", "tests/search/test_space.py", "tests/search/test_compose.py"),
