@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import pytest
 # Threads of OpenMP that wait busily for each other make two programs on the same cores four times as slow.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 import torch
+from forked_commands import Commands
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
@@ -67,15 +68,25 @@ def run_here(own_folder: Path) -> Callable[..., float | None]:
     return run
 
 
+@pytest.fixture(scope="session")
+def forked_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """Commands that share the imports of torch and Lightning."""
+    with closing(Commands(tmp_path_factory.mktemp("commands"))) as commands:
+        yield commands
+
+
 @pytest.fixture
-def command(own_folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(own_folder: Path, forked_commands: Commands) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``python -m lightning_sweeps ...`` in a process of its own, in the test's folder."""
 
-    def run(*arguments: str, module: str = "lightning_sweeps", **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, module: str = "lightning_sweeps", **more: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **more}
+        if forked_commands.suits(environment):
+            return forked_commands.run(module, arguments, own_folder, environment)
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=own_folder,
-            env={**os.environ, **environment},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=300,

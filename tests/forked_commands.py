@@ -1,58 +1,150 @@
-"""Answers command lines: each in a fork of this process, which has imported what a command imports.
+"""Commands in forks of an interpreter that has made their slow imports already: torch's and Lightning's take seconds.
 
-Reads lines of JSON, ``{"arguments": [...], "folder": ...}``, and answers each with exit code, stdout and stderr.
+What a command itself imports of this package, and all else that it does, it does as ever, in a process of its own.
 """
 
+import atexit
 import json
 import os
+import runpy
+import signal
+import subprocess
 import sys
+import threading
 import traceback
+import types
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import IO, Any
 
-import torch
-
-import lightning_sweeps
-import lightning_sweeps.command.app
-import lightning_sweeps.run.train
-import lightning_sweeps.run.warm
-import lightning_sweeps.search.search
-
-
-def answer(arguments: list[str], folder: Path) -> dict[str, object]:
-    """What the command ``python -m lightning_sweeps`` does with these arguments in this folder."""
-    process = os.fork()
-    if not process:
-        _be_the_command(arguments, folder)
-    _, status = os.waitpid(process, 0)
-    out, err = ((folder / name).read_text() for name in ("out", "err"))
-    return {"code": os.waitstatus_to_exitcode(status), "out": out, "err": err}
+OF_OTHERS = (
+    *(
+        "hydra",
+        "lightning.pytorch",
+        "lightning.pytorch.loggers",
+        "optuna",
+        "PIL.Image",
+        "rich.console",
+        "sklearn.datasets",
+    ),
+    *("sqlalchemy", "torch", "torch.utils.tensorboard", "torchmetrics.classification", "torchvision.transforms.v2"),
+)
+# They are read when an interpreter or a library starts.
+READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
 
 
-def _be_the_command(arguments: list[str], folder: Path) -> None:
+class Commands:
+    """Runs ``python -m MODULE ARGUMENTS`` in forks of one interpreter.
+
+    Args:
+        folder: for what commands say.
+        modules: that the interpreter imports before the first command.
+    """
+
+    def __init__(self, folder: Path, modules: Sequence[str] = OF_OTHERS) -> None:
+        self.folder = folder
+        self.environment = dict(os.environ)
+        self._server = subprocess.Popen(
+            [sys.executable, __file__, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def suits(self, environment: Mapping[str, str]) -> bool:
+        """Whether a fork finds this environment as a new interpreter would."""
+        names = {name for name in (*environment, *self.environment) if name.startswith(READ_AT_A_START)}
+        return all(environment.get(name) == self.environment.get(name) for name in names - {"PYTHONPATH"})
+
+    def run(
+        self, module: str, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """What the command does in this folder.
+
+        Raises:
+            subprocess.TimeoutExpired: it takes longer; it is killed.
+        """
+        output = [self.folder / name for name in ("out", "err")]
+        for file in output:
+            file.unlink(missing_ok=True)
+        command = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
+        self._tell({**command, "out": str(output[0]), "err": str(output[1])})
+        process, late = int(self._answer()), threading.Event()
+        timer = threading.Timer(timeout, lambda: (late.set(), os.kill(process, signal.SIGKILL)))
+        timer.start()
+        code = int(self._answer())
+        timer.cancel()
+        if late.is_set():
+            raise subprocess.TimeoutExpired(arguments, timeout)
+        said = [file.read_text() for file in output]
+        return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], code, *said)
+
+    def close(self) -> None:
+        """End the interpreter."""
+        assert self._server.stdin is not None
+        with self._server:
+            self._server.stdin.close()
+            assert self._server.wait(timeout=60) == 0
+
+    def _tell(self, command: dict[str, Any]) -> None:
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(command) + "\n")
+        self._server.stdin.flush()
+
+    def _answer(self) -> str:
+        assert self._server.stdout is not None
+        return self._server.stdout.readline()
+
+
+def _serve(commands: IO[str], answers: IO[str]) -> None:
+    for line in commands:
+        command = json.loads(line)
+        process = os.fork()
+        if not process:
+            _become(command)
+        answers.write(f"{process}\n")
+        answers.flush()
+        _, status = os.waitpid(process, 0)
+        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.flush()
+
+
+def _become(command: dict[str, Any]) -> None:
+    """Be what ``python -m`` starts."""
+    descriptors = [os.open(os.devnull, os.O_RDONLY)]
+    descriptors += [os.open(command[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND) for name in ("out", "err")]
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 (as an interpreter opens them)
+    os.chdir(command["cwd"])
+    os.environ.clear()
+    os.environ.update(command["environment"])
+    sys.path[:1] = [command["cwd"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv = ["-m", *command["arguments"]]
+    sys.orig_argv = [sys.executable, "-m", command["module"], *command["arguments"]]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code: object = 0
     try:
-        os.setsid()
-        os.chdir(folder)
-        for descriptor, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_APPEND), descriptor)
-        sys.argv = [str(Path(lightning_sweeps.__file__).with_name("__main__.py")), *arguments]
-        lightning_sweeps.main()
+        runpy._run_module_as_main(command["module"])
     except SystemExit as left:
         code = left.code
         if isinstance(code, str):
             sys.stderr.write(f"{code}\n")
             code = 1
-    except BaseException:  # noqa: BLE001 (the test looks for it)
+    except BaseException:  # noqa: BLE001 (shown, as an interpreter does)
         traceback.print_exc()
-        code = 70
-    sys.stdout.flush()
-    sys.stderr.flush()
+        code = 1
+    with suppress(BaseException):
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(int(code or 0))  # type: ignore[call-overload]
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        sys.__stdout__.write(json.dumps(answer(asked["arguments"], Path(asked["folder"]))) + "\n")  # type: ignore[union-attr]
-        sys.__stdout__.flush()  # type: ignore[union-attr]
+    for name in sys.argv[1:]:
+        import_module(name)
+    _serve(sys.stdin, sys.stdout)

@@ -156,7 +156,8 @@ def test_ctrl_c_saves_and_the_printed_command_goes_on(own_folder):
     child = started(own_folder)
     child.expect(r"epoch +3 ")
     child.sendintr()
-    child.expect(r"interrupted in epoch \d+; saved (\S+last.ckpt). Go on with:\r\n(python -m lightning_sweeps .*?)\r\n")
+    kept = r"(?:saved|the last epoch's checkpoint is) (\S+last.ckpt)"  # the latter if it came between two epochs
+    child.expect(rf"interrupted in epoch \d+; {kept}. Go on with:\r\n(python -m lightning_sweeps .*?)\r\n")
     checkpoint, again = child.match.groups()
     child.expect(pexpect.EOF)
     child.close()

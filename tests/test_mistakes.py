@@ -1,33 +1,25 @@
 """A mistake in a command line is said in at most three lines, before anything is trained, with what to type instead."""
 
 import itertools
-import json
+import os
 import shlex
-import subprocess
-import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from forked_commands import OF_OTHERS, Commands
 
+OF_OURS = ["lightning_sweeps.command.app", "lightning_sweeps.run.train", "lightning_sweeps.search.search"]
 TABLE = Path(__file__).with_name("mistakes.txt").read_text().splitlines()
 MISTAKES = {line[2:]: answer.strip() for line, answer in itertools.pairwise(TABLE) if line.startswith("$ ")}
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def answered():
-    """Answer a command line in a folder; the commands share one process's imports, or they would take half an hour."""
-    command = [sys.executable, Path(__file__).with_name("forked_commands.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-
-        def ask(arguments, folder):
-            server.stdin.write(json.dumps({"arguments": arguments, "folder": str(folder)}) + "\n")
-            server.stdin.flush()
-            return json.loads(server.stdout.readline())
-
-        yield ask
-        server.stdin.close()
-        assert server.wait(timeout=60) == 0
+def answered(tmp_path_factory):
+    """Answer a command line in a folder; the commands share one process's imports, this package's too."""
+    with closing(Commands(tmp_path_factory.mktemp("commands"), [*OF_OTHERS, *OF_OURS])) as commands:
+        yield lambda arguments, folder: commands.run("lightning_sweeps", arguments, folder, os.environ)
 
 
 @pytest.fixture
@@ -59,13 +51,13 @@ def typed(line):
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_is_said_before_the_first_trial(answered, folder, line):
     answer = answered(typed(line), folder)
-    said = answer["err"].splitlines()
-    assert answer["code"] in (1, 2), answer
-    assert "error: " in answer["err"]
-    assert MISTAKES[line] in answer["err"].replace(f"{folder}/", "")
+    said = answer.stderr.splitlines()
+    assert answer.returncode in (1, 2), answer
+    assert "error: " in answer.stderr
+    assert MISTAKES[line] in answer.stderr.replace(f"{folder}/", "")
     assert 1 <= len(said) <= 3
-    assert "Traceback" not in answer["err"]
-    assert not answer["out"], "it has begun to work"
+    assert "Traceback" not in answer.stderr
+    assert not answer.stdout, "it has begun to work"
     assert not list(folder.glob("outputs/**/*.ckpt"))
 
 

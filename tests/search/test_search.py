@@ -267,9 +267,9 @@ COMMAND, SERVER = 1, 1  # each imports what the program imports
     [
         ("", [], COMMAND),
         ("", ["hydra.sweeper.start_method=forkserver"], COMMAND + SERVER),
-        ("", ["hydra.sweeper.preload=false"], COMMAND + 4),
-        ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", [], COMMAND + SERVER + 4),
-        ("torch.cuda._is_in_bad_fork = lambda: os.getpid() != importer", [], COMMAND + SERVER + 4),
+        ("", ["hydra.sweeper.preload=false"], COMMAND + 2),
+        ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", [], COMMAND + SERVER + 2),
+        ("torch.cuda._is_in_bad_fork = lambda: os.getpid() != importer", [], COMMAND + SERVER + 2),
     ],
     ids=["once", "once more", "not wanted", "starts threads", "asks CUDA"],
 )
@@ -280,7 +280,7 @@ def test_what_a_program_imports_is_imported_once_for_all_trials(sweep, app, monk
     noted = "import os, threading, time, torch\nimporter = os.getpid()\nprint('imported', file=open('imports', 'a'))\n"
     Path("heavy.py").write_text(noted + module + "\n")
     app.write_text(app.read_text().replace("import hydra\n", "import hydra\nimport heavy\n", 1))
-    done = sweep("x=range(0,4)", *options)
+    done = sweep("x=1,2", *options)
     assert done.returncode == 0, done.stderr
     assert len(Path("imports").read_text().split()) == times
 

@@ -216,9 +216,9 @@ def test_a_class_of_the_script_is_one_class(own_folder, name):
 
 
 STARTED = """
-with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(cfg.context)) as pool:
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(cfg.context)) as pool:
     assert sorted(pool.map(work, range(2))) == [0, 1]
-torch.multiprocessing.spawn(work, args=(2,), nprocs=2)
+torch.multiprocessing.spawn(work, args=(2,), nprocs=1)
 """
 
 
