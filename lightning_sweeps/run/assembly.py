@@ -16,13 +16,13 @@ from omegaconf import OmegaConf
 from torch.nn.parameter import is_lazy
 
 from lightning_sweeps.callbacks import FiniteLoss, History, RandomState, SaveOnInterrupt
+from lightning_sweeps.callbacks.objective import Objective, ObjectiveTracker
 from lightning_sweeps.errors import CheckpointError, ConfigError, nearest
 from lightning_sweeps.run import optimization
 from lightning_sweeps.run.checkpoints import logged_steps, may_load_whole, require_fitting
 from lightning_sweeps.run.devices import require_devices, settle_cuda_check
 from lightning_sweeps.run.hyperparameters import keep_own_entries
 from lightning_sweeps.run.no_profiler import NoProfiler
-from lightning_sweeps.run.objective import Objective, ObjectiveTracker
 from lightning_sweeps.run.result import Result
 from lightning_sweeps.run.values import no_validation
 from lightning_sweeps.safety.signatures import sign_checkpoints

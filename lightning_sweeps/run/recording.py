@@ -13,13 +13,13 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from lightning_sweeps.callbacks.objective import Objective, never_logged
 from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.errors import MetricError, NonFiniteLossError, RunInterruptedError
 from lightning_sweeps.overrides.again import command_again
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.run.assembly import Assembly
 from lightning_sweeps.run.hyperparameters import log_hyperparameters
-from lightning_sweeps.run.objective import Objective, never_logged
 from lightning_sweeps.run.reasons import forget_reasons, note_reason, reason_of_another
 from lightning_sweeps.trial import current_trial
 

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.metric_names import is_of_validation
 from lightning_sweeps.overrides.groups import find_groups
-from lightning_sweeps.run.metric_names import is_of_validation
 
 _COUNTS = {f"trainer.{name}" for name in ("max_epochs", "min_epochs", "max_steps", "min_steps")}
 _FROM_ONE = {f"trainer.{name}" for name in ("accumulate_grad_batches", "check_val_every_n_epoch", "num_nodes")}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
-from lightning_sweeps.run.metric_names import is_of_validation
+from lightning_sweeps.metric_names import is_of_validation
 from lightning_sweeps.trial import current_trial
 
 log = logging.getLogger(__name__)
