@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+
+LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a trial's or a run's folder: the one to go on from
 
 
 class Trial:
@@ -10,8 +13,12 @@ class Trial:
 
     number: int | None = None
     params: Mapping[str, Any] = {}
-    restarted: bool = False  # an earlier process of this trial was interrupted; its files lie in the output folder
+    directions: tuple[str, ...] = ()  # of the search: minimize or maximize, for each objective
+    folder: Path | None = None  # of this trial
+    restarted: bool = False  # an earlier process of this trial was interrupted; its files lie in the folder
+    ckpt_path: Path | None = None  # the checkpoint that it left, for ``trainer.fit(..., ckpt_path=...)``
     pruned: bool = False  # the last answer of should_prune
+    take: Literal["best", "last"] = "best"  # which report counts if the program returns None
 
     def report(self, value: float, step: int) -> None:
         """Tell the search an intermediate value of the objective; ``step`` counts what was spent, such as epochs."""

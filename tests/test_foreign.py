@@ -43,7 +43,7 @@ RUN = [
 
 def run(*overrides: str) -> subprocess.CompletedProcess[str]:
     Path("mine.py").write_text(MINE)
-    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine,old", "PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-m", "lightning_sweeps", *RUN, *overrides]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
@@ -58,6 +58,85 @@ def test_a_metric_that_no_real_validation_logs_is_said_after_the_first_one(own_f
     done = run("objective.metric=val_los", "trainer.max_epochs=50", "trainer.val_check_interval=2")
     assert done.returncode == 1
     assert "objective.metric=val_los: this metric is never logged. Did you mean 'val_loss'?" in done.stderr
+
+
+def test_modules_of_pytorch_lightning_are_modules_as_any(own_folder):
+    Path("old.py").write_text(MINE.replace("import lightning.pytorch as pl", OLD))
+    old = ["+model._target_=old.Module", "+datamodule._target_=old.Data", "objective.metric=val_loss"]
+    done = run(*(one.removeprefix("+") for one in old), "callbacks=[best_checkpoint]", "hydra.run.dir=run")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path("run/result.json").read_text())["objective"] > 0
+
+
+OLD = """
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+import lightning.pytorch
+assert pl is lightning.pytorch and EarlyStopping is lightning.pytorch.callbacks.EarlyStopping
+assert pl.callbacks.__spec__.name == "lightning.pytorch.callbacks"
+"""
+
+
+def test_a_pytorch_lightning_that_came_first_is_told_from_a_module_of_ours(own_folder):
+    pytest.importorskip("pytorch_lightning")
+    Path("mine.py").write_text(MINE.replace("lightning.pytorch", "pytorch_lightning"))
+    program = (
+        "import mine, sys; sys.argv = ['p', *sys.argv[1:]]; from lightning_sweeps import main; main(trust=['mine'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *RUN], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "Module is of pytorch_lightning, which was imported before lightning_sweeps" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_is_no_module_is_said(own_folder):
+    done = run(
+        "model._target_=torch.nn.Linear",
+        "~model.dataset",
+        "~model.encoder",
+        "+model.in_features=1",
+        "+model.out_features=1",
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: model: torch.nn.modules.linear.Linear is no LightningModule")
+
+
+TEMPLATE = """
+import functools
+
+class Template(pl.LightningModule):
+    def __init__(self, net, optimizer, scheduler, compile):
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.net = net
+    def training_step(self, batch, index): return self.net(batch[0]).pow(2).mean()
+    def validation_step(self, batch, index): self.log("val_loss", self.net(batch[0]).pow(2).mean())
+    def configure_optimizers(self):
+        assert type(self.hparams.optimizer) is type(self.hparams.scheduler) is functools.partial
+        optimizer = self.hparams.optimizer(params=self.trainer.model.parameters())
+        return {"optimizer": optimizer, "lr_scheduler": self.hparams.scheduler(optimizer=optimizer)}
+"""
+
+
+def test_a_module_as_templates_publish_it_trains_and_goes_on(own_folder):
+    """Its optimizer comes as a partial, and is kept in its hyperparameters and so in its checkpoints."""
+    Path("template.py").write_text(MINE + TEMPLATE)
+    model = (
+        "+model={_target_: template.Template, compile: false, net: {_target_: torch.nn.Linear, in_features: 32, "
+        "out_features: 1}, optimizer: {_target_: torch.optim.Adam, _partial_: true, lr: 0.01}, scheduler: {_target_: "
+        "torch.optim.lr_scheduler.StepLR, _partial_: true, step_size: 5}}"
+    )
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "template", "PYTHONPATH": str(Path.cwd())}
+    typed = ["~model", model, *RUN[2:], "datamodule._target_=template.Data", "objective.metric=val_loss"]
+    typed[typed.index("callbacks=none")] = "callbacks=[last_checkpoint]"
+    for number, more in enumerate(([], ["ckpt_path=0/checkpoints/last.ckpt", "trainer.max_epochs=2"])):
+        command = [sys.executable, "-m", "lightning_sweeps", *typed, *more, f"hydra.run.dir={number}"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(Path("1/result.json").read_text())["epochs"] == 2
 
 
 DRAWING = """

@@ -1,7 +1,8 @@
-"""Lightning callbacks: four that configs name, and those that belong to every run.
+"""Lightning callbacks: four that configs name, those that belong to every run, and one for a Trainer of one's own.
 
 ``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and
-``ConfusionMatrix``; the others belong to every run.
+``ConfusionMatrix``; ``TrialCallback`` is for a Trainer of one's own, and
+the others belong to every run.
 """
 
 from lightning_sweeps.callbacks.checkpoint import EpochCheckpoint
@@ -12,6 +13,7 @@ from lightning_sweeps.callbacks.interruption import SaveOnInterrupt
 from lightning_sweeps.callbacks.progress import Progress
 from lightning_sweeps.callbacks.random_state import RandomState
 from lightning_sweeps.callbacks.sample_images import SampleImages
+from lightning_sweeps.callbacks.trial_callback import TrialCallback
 
 __all__ = [
     "ConfusionMatrix",
@@ -22,4 +24,5 @@ __all__ = [
     "RandomState",
     "SampleImages",
     "SaveOnInterrupt",
+    "TrialCallback",
 ]

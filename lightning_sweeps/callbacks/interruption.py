@@ -21,10 +21,15 @@ class SaveOnInterrupt(QuietCallback):
     first Ctrl-C is kept until the step has ended, and what belongs to the step: the validation that it is time for, the
     end of its epoch. A second one stops at once, with what was saved before. Distributed, saving needs all processes at
     the same step, so there the first stops at once.
+
+    Args:
+        file: the checkpoint.
+        each_epoch: write it after each epoch as well, for a process that is killed without a word.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, each_epoch: bool = False) -> None:
         self.file = file
+        self.each_epoch = each_epoch
         self.interrupted = False
         self.saved = False
         self._asked: set[int] = set()  # the signals that have come
@@ -42,7 +47,8 @@ class SaveOnInterrupt(QuietCallback):
             raise KeyboardInterrupt
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._asked:  # not when the next begins: going on from there Lightning would leave out that epoch
+        # Not when the next begins: going on from there Lightning would leave out that epoch.
+        if self._asked or self.each_epoch:
             self._save(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -55,10 +55,14 @@ class ObjectiveTracker(QuietCallback):
 
     A metric of the validation is read when the validation ends. One that is logged in training is complete only when
     the next epoch starts: callbacks are called before the module's own ``on_train_epoch_end``.
+
+    Args:
+        where: the metric is named, for messages.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, where: str = "objective.metric") -> None:
         self.objective = objective
+        self.where = where
         self.observations: list[Observation] = []
         self._validated = False
         self._logged_in_validation = False
@@ -82,11 +86,12 @@ class ObjectiveTracker(QuietCallback):
         # A module need not log there what it logs later: a hint, and no error.
         metric, logged = str(self.objective.metric), sorted(trainer.callback_metrics)
         if is_of_validation(metric) and metric not in logged and (hint := _nearest(metric, logged)):
-            log.warning("objective.metric=%s is not logged in the sanity check.%s", metric, hint)
+            log.warning("%s=%s is not logged in the sanity check.%s", self.where, metric, hint)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if is_of_validation(str(self.objective.metric)) and not _has_validation(trainer):
-            log.warning("objective.metric=%s: there are no validation batches, so no objective", self.objective.metric)
+            metric = self.objective.metric
+            log.warning("%s=%s: there are no validation batches, so no objective", self.where, metric)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before_validation = self._current(trainer)
@@ -146,7 +151,7 @@ class ObjectiveTracker(QuietCallback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # A run that a person lets go on from another run's checkpoint has an objective of its own.
-        if current_trial().restarted:
+        if current_trial().ckpt_path is not None:
             self.observations = [Observation(*observation) for observation in state_dict["observations"]]
 
     def _require(self, trainer: Trainer) -> None:
@@ -155,7 +160,7 @@ class ObjectiveTracker(QuietCallback):
         if is_of_validation(str(metric)) and not _has_validation(trainer) and current_trial().number is None:
             return  # said when training began; a run is worth something without an objective, a trial is not
         if metric is not None and metric not in trainer.callback_metrics and not self.observations and not debugging:
-            raise never_logged("objective.metric", metric, trainer)
+            raise never_logged(self.where, metric, trainer)
 
 
 def _has_validation(trainer: Trainer) -> bool:

@@ -17,10 +17,11 @@ class RandomState(QuietCallback):
     Python's, NumPy's legacy one, torch's and CUDA's, of each process. Checkpoints stay readable by ``weights_only``.
 
     Args:
-        seed: of the run; one that goes on with another seed is to draw other numbers.
+        seed: of the run, or whatever else says whose numbers these are; one that goes on with another seed is to draw
+            other numbers.
     """
 
-    def __init__(self, seed: int | None) -> None:
+    def __init__(self, seed: int | str | None) -> None:
         self.seed = seed
         self._at_an_end = False
         self._kept: list[dict[str, Any]] | None = None

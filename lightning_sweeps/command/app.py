@@ -28,6 +28,7 @@ from lightning_sweeps.files.folders import require_inside
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.overrides.groups import CONF, add_config_folder, describe_groups
 from lightning_sweeps.overrides.text import key_of
+from lightning_sweeps.run.one_lightning import share_one_lightning
 from lightning_sweeps.run.values import require_a_validation, require_kinds
 from lightning_sweeps.safety import trust as trusting
 from lightning_sweeps.safety import user_key  # noqa: F401 (reads its place before a config can set another)
@@ -42,6 +43,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     """What ``lightning_sweeps.main`` does."""
     trust = list(trust)
     trusting.trust(trust)
+    share_one_lightning()
     folders = [Path(conf).resolve(), CONF] if conf is not None else [CONF]
     register_resolvers(folders)
     if conf is not None:
@@ -51,6 +53,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     def task(config: DictConfig) -> float | None:
         trusting.trust(trust)  # anew in a trial's process
+        share_one_lightning()
         return _run(config, folders)
 
     def check(config: DictConfig) -> None:

@@ -27,7 +27,7 @@ from lightning_sweeps.run.result import Result
 from lightning_sweeps.run.values import no_validation
 from lightning_sweeps.safety.signatures import sign_checkpoints
 from lightning_sweeps.safety.trust import build
-from lightning_sweeps.trial import current_trial
+from lightning_sweeps.trial import LAST_CHECKPOINT, current_trial
 
 log = logging.getLogger(__name__)
 STAGES = ("fit", "validate", "test", "predict")
@@ -71,10 +71,11 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
     datamodule = build(config["datamodule"], "datamodule") if config.get("datamodule") else None
     filled = OmegaConf.create(_filled(config["model"], datamodule, "model"), flags={"allow_objects": True})
     module: LightningModule = build(filled, "model")
+    _require_module(module)
     of_the_schedule = optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
     limits = {name: config["trainer"].get(name) for name in ("max_epochs", "max_steps")}
-    continued = _continued(folder / "checkpoints" / "last.ckpt", module, limits)
+    continued = _continued(folder / LAST_CHECKPOINT, module, limits)
     if continued.ckpt_path is not None:
         ckpt_path = continued.ckpt_path
     elif ckpt_path is not None:
@@ -83,7 +84,7 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
         log.warning("no ckpt_path: the weights are untrained")
 
     tracker = ObjectiveTracker(objective)
-    interrupt = SaveOnInterrupt(folder / "checkpoints" / "last.ckpt")
+    interrupt = SaveOnInterrupt(folder / LAST_CHECKPOINT)
     # Ours come first: the objective's error is clearer than early stopping's, and no bad loss gets past FiniteLoss.
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
     callbacks += [RandomState(config["seed"]), *of_the_schedule]
@@ -160,6 +161,18 @@ def _continued(last: Path, module: LightningModule, limits: Mapping[str, int | N
     except CheckpointError as error:
         log.warning("the trial begins anew: %s", error)
         return _Continued(step=0)
+
+
+def _require_module(module: Any) -> None:
+    if isinstance(module, LightningModule):
+        return
+    kind = type(module)
+    if any(base.__module__.startswith("pytorch_lightning.") for base in kind.__mro__):
+        raise ConfigError(
+            f"model: {kind.__name__} is of pytorch_lightning, which was imported before lightning_sweeps, so it is "
+            "another library here.\nImport lightning_sweeps first, or write lightning.pytorch for pytorch_lightning"
+        )
+    raise ConfigError(f"model: {kind.__module__}.{kind.__qualname__} is no LightningModule")
 
 
 def _require_parts(config: Mapping[str, Any]) -> None:

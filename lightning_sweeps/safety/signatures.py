@@ -11,7 +11,6 @@ from typing import Any
 
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
-from lightning.pytorch.plugins.io import AsyncCheckpointIO
 
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.safety.user_key import is_signed, signature
@@ -21,20 +20,26 @@ _written: set[bytes] = set()  # by this process
 
 
 class SigningCheckpointIO(CheckpointIO):
-    """Signs the checkpoints that another plugin writes, if they are files.
+    """Signs the checkpoints that another plugin writes, if they are files, and loads those whole that are signed.
 
     Not Lightning's own wrapper: the strategy gives that one a plain plugin inside, whatever it was made with.
+
+    Args:
+        only: this file and no other.
     """
 
-    def __init__(self, plugin: CheckpointIO) -> None:
+    def __init__(self, plugin: CheckpointIO, only: Path | None = None) -> None:
         self.plugin = plugin
+        self.only = only
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         self.plugin.save_checkpoint(checkpoint, path, storage_options)
-        if Path(path).is_file():
+        if Path(path).is_file() and self.only in (None, Path(path)):
             sign(Path(path))
 
     def load_checkpoint(self, path: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
+        if named.get("weights_only", False) is None and self.only in (None, Path(path)) and is_own(Path(path)):
+            named["weights_only"] = False  # nobody has said; by default torch refuses what a module may well keep there
         return self.plugin.load_checkpoint(path, *arguments, **named)
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -44,11 +49,12 @@ class SigningCheckpointIO(CheckpointIO):
         self.plugin.teardown()
 
 
-def sign_checkpoints(trainer: Trainer) -> None:
-    """Let the trainer's checkpoints be signed, unless a thread writes them later."""
+def sign_checkpoints(trainer: Trainer, only: Path | None = None) -> None:
+    """Let the trainer's checkpoints, or only this one, be signed, unless a thread writes them later."""
     plugin = trainer.strategy.checkpoint_io
-    if not isinstance(plugin, AsyncCheckpointIO):
-        trainer.strategy.checkpoint_io = SigningCheckpointIO(plugin)
+    # Its name, since pytorch_lightning has a class of its own.
+    if all(one.__name__ != "AsyncCheckpointIO" for one in type(plugin).__mro__):
+        trainer.strategy.checkpoint_io = SigningCheckpointIO(plugin, only)
 
 
 def sign(file: Path) -> None:

@@ -4,11 +4,14 @@ A ``_target_`` in a config names Python code to call. Only what Python code (``m
 (``LIGHTNING_SWEEPS_TRUST=package_a,package_b``) allowed is called; the config itself can never widen the list.
 """
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from omegaconf import ListConfig, OmegaConf
 
 from lightning_sweeps.errors import ConfigError, SweepsError, UntrustedTargetError
 
@@ -78,7 +81,8 @@ def trust(packages: Iterable[str]) -> None:
 
 def whitelist() -> list[str]:
     """Every trusted pattern, in Hydra's form: ``package.*`` or an exact dotted name."""
-    patterns = list(TRUSTED)
+    old_names = [name.replace("lightning.pytorch", "pytorch_lightning") for name in TRUSTED]
+    patterns = list(dict.fromkeys([*TRUSTED, *old_names]))
     for name in trusted():
         patterns += [name] if name.endswith(".*") else [name, f"{name}.*"]
     return patterns
@@ -192,4 +196,35 @@ def build(config: Any, where: str, **arguments: Any) -> Any:
     if not target:
         raise ConfigError(f"{where}: no _target_, so there is nothing to build. Choose an option of the group {where}")
     with _readable(where, target):
+        if _has_partial(config):
+            config = OmegaConf.create(_with_plain_partials(config), flags={"allow_objects": True})
         return instantiate(config, **arguments, _execution_whitelist_=whitelist())
+
+
+def _has_partial(node: Any) -> bool:
+    """Whether something inside has ``_partial_: true``."""
+    if isinstance(node, Mapping):
+        return any(_is_partial(one) or _has_partial(one) for one in node.values())
+    return isinstance(node, list | ListConfig) and any(_is_partial(one) or _has_partial(one) for one in node)
+
+
+def _is_partial(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get("_partial_") is True
+
+
+def _with_plain_partials(node: Any) -> Any:
+    """The node as plain containers, with a ``functools.partial`` in the place of each part that has ``_partial_``.
+
+    Hydra's own kind of partial asks for trust once more when it is called, and cannot be pickled. A module keeps its
+    optimizer's in its hyperparameters, and so in its checkpoints. What it will call is trusted here, when it is made.
+    """
+    from hydra.utils import instantiate
+
+    if _is_partial(node):
+        made = instantiate(node, _execution_whitelist_=whitelist())
+        return functools.partial(made.func, *made.args, **made.keywords)
+    if isinstance(node, Mapping):
+        return {key: _with_plain_partials(one) for key, one in node.items()}
+    if isinstance(node, list | ListConfig):
+        return [_with_plain_partials(one) for one in node]
+    return node

@@ -84,7 +84,7 @@ def search(
     with ExitStack() as stack:
         processes = None
         if servers is not None:
-            processes = Processes(*servers, len(plan.directions), slots, plan.start_timeout)
+            processes = Processes(*servers, plan.directions, slots, plan.start_timeout)
             stack.callback(processes.close)
             if not join:  # whoever began the search has done so
                 _rehearse(plan, processes, program.task_function)

@@ -51,7 +51,7 @@ def supervise(
     reading = Reading(study, budget.n_trials)
     tally = Tally(budget, reading.news(), maximizes(study))
     if processes is None:
-        executor: Executor = InProcessExecutor(program, len(plan.directions))
+        executor: Executor = InProcessExecutor(program, plan.directions)
     else:
         processes.lock = owner.lock.file
         processes.errand = errand if budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None

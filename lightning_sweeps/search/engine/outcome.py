@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 class Outcome:
     """``done``, ``pruned``, ``failed``, ``no space`` (on the disk), ``no program`` (to call) or ``interrupted``.
 
-    Has the values of what is done and the reason of what failed.
+    Has the values of what is done, unless they are among the trial's reports, and the reason of what failed.
     """
 
     how: str
     values: list[float] = field(default_factory=list)
     reason: str = ""
+    take: str | None = None  # done without values: the trial's ``best`` report counts, or its ``last``
     at: float = field(default_factory=time.time)  # of several ranks that fail, the first has the cause
 
 
@@ -61,13 +62,23 @@ class News:
     unfinished: int
 
 
-def judge(returned: Any, objectives: int) -> Outcome:
-    """Whether what a task function returned is as many numbers as the study has objectives."""
-    given: Sequence[Any] = returned if objectives > 1 and isinstance(returned, list | tuple) else [returned]
+def judge(returned: Any, objectives: int, take: str | None = None) -> Outcome:
+    """Whether what a task function returned is as many numbers as the study has objectives.
+
+    A number may also be given as ``{"name": ..., "value": ...}``, as Orion has it.
+
+    Args:
+        take: which of its reports counts if the function returned None; None if it has reported nothing.
+    """
+    if returned is None and objectives == 1 and take is not None:
+        return Outcome("done", take=take)
+    several = isinstance(returned, list | tuple) and (objectives > 1 or any(map(_is_named, returned)))
+    given: Sequence[Any] = returned if several else [returned]
     if len(given) != objectives:
         return Outcome("failed", reason=f"returned {_shown(returned)}; {objectives} numbers are needed")
     numbers = []
     for one in given:
+        one = one["value"] if _is_named(one) else one  # noqa: PLW2901
         try:
             number = float(one)
         except OverflowError:
@@ -78,6 +89,26 @@ def judge(returned: Any, objectives: int) -> Outcome:
             return Outcome("failed", reason=f"returned {number}")
         numbers.append(number)
     return Outcome("done", numbers)
+
+
+def _is_named(one: Any) -> bool:
+    return isinstance(one, Mapping) and "value" in one
+
+
+def with_reported(outcome: Outcome, reports: Mapping[int, float], *, maximized: bool) -> Outcome:
+    """The outcome with the trial's best or last report as its value, if the program has returned none.
+
+    Args:
+        reports: by step.
+    """
+    if outcome.how != "done" or outcome.take is None:
+        return outcome
+    numbers = {step: value for step, value in reports.items() if not math.isnan(value)}
+    if outcome.take == "last":
+        return judge(reports[max(reports)], 1)
+    if not numbers:
+        return Outcome("failed", reason="reported nothing but nan")
+    return Outcome("done", [max(numbers.values()) if maximized else min(numbers.values())])
 
 
 def checked(outcome: Outcome, maximized: Sequence[bool]) -> Outcome:

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
@@ -25,7 +26,7 @@ from lightning_sweeps.search.engine.verdict import Verdict
 from lightning_sweeps.search.execute.hydras_log import log_as_hydra
 from lightning_sweeps.search.execute.program import Program
 from lightning_sweeps.search.execute.ranks import Launch, start_ranks_by
-from lightning_sweeps.search.execute.task import ReportingTrial, leave_if_forked, run_trial
+from lightning_sweeps.search.execute.task import Facts, ReportingTrial, leave_if_forked, run_trial
 from lightning_sweeps.terminal.handlers import handled
 from lightning_sweeps.terminal.keyboard_interrupt import interrupt
 
@@ -34,12 +35,12 @@ class InProcessExecutor:
     """Runs one piece of work after another, inside ``wait``. Only Ctrl-C stops what runs.
 
     Args:
-        objectives: how many numbers the program's task function returns.
+        directions: of the study.
     """
 
-    def __init__(self, program: Program, objectives: int) -> None:
+    def __init__(self, program: Program, directions: Sequence[str]) -> None:
         self.program = program
-        self.objectives = objectives
+        self.directions = tuple(directions)
         self._started: deque[Work] = deque()
         self._stopped: set[Work] = set()
 
@@ -96,12 +97,13 @@ class InProcessExecutor:
 
     def _call(self, member: Member, report: Any) -> Outcome:
         start_ranks_by(_refuse_ranks, 1)
-        trial = ReportingTrial(member.trial, member.params, member.resumed, report, lambda _: None)
+        facts = Facts(member.trial, member.params, member.resumed, member.folder, self.directions)
+        trial = ReportingTrial(facts, report, lambda _: None)
         process, context = os.getpid(), self.program.hydra_context
         try:
             # The search's handler only notes Ctrl-C for the loop, which stands still while a trial runs here.
             with handled(interrupt, signal.SIGINT):
-                outcome = run_trial(trial, context, self.program.task_function, member.config, self.objectives)
+                outcome = run_trial(trial, context, self.program.task_function, member.config)
             leave_if_forked(process)
             return outcome
         finally:

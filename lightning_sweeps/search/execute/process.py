@@ -31,12 +31,11 @@ class Assignment:
     """The trial, as the supervisor gives it to a process that is ready.
 
     Args:
-        packed: pickled: the trial's number and parameters, whether it is run again, its config or an ``Uncomposed``.
+        packed: pickled: the trial's ``Facts``, and its config or an ``Uncomposed``.
         folder: the trial's own.
         place: what it may use.
         rank: the environment of another process of a distributed trial; None for the first.
         lock: the supervisor's lock file.
-        objectives: how many numbers the task function returns.
     """
 
     packed: bytes
@@ -44,7 +43,6 @@ class Assignment:
     place: Slot
     rank: dict[str, str] | None
     lock: Path
-    objectives: int
 
 
 def run_one(connection: Connection, program: Program) -> None:
@@ -70,7 +68,7 @@ def run_one(connection: Connection, program: Program) -> None:
         connection.send(failed(error))
         return
     try:
-        number, params, restarted, config = pickle.loads(given.packed)  # noqa: S301 (the supervisor's)
+        facts, config = pickle.loads(given.packed)  # noqa: S301 (the supervisor's)
         if isinstance(config, Uncomposed):
             config = config.compose(program)
     except Exception as error:  # noqa: BLE001 (whatever a config's classes raise)
@@ -93,8 +91,8 @@ def run_one(connection: Connection, program: Program) -> None:
         connection.send(BEGUN)
         return program.task_function(config)
 
-    trial, process = ReportingTrial(number, params, restarted, exchange, connection.send), os.getpid()
-    outcome = run_trial(trial, program.hydra_context, task, config, given.objectives)
+    trial, process = ReportingTrial(facts, exchange, connection.send), os.getpid()
+    outcome = run_trial(trial, program.hydra_context, task, config)
     ignore_interrupts()
     leave_if_forked(process)
     with suppress(OSError, ValueError):

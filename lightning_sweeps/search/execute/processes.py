@@ -7,7 +7,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -23,6 +23,7 @@ from lightning_sweeps.search.execute.ranks import Launch
 from lightning_sweeps.search.execute.server import Told, hear, hear_text, tell
 from lightning_sweeps.search.execute.servers import Server, Servers
 from lightning_sweeps.search.execute.slots import Slots
+from lightning_sweeps.search.execute.task import Facts
 from lightning_sweeps.search.execute.trial_process import TrialProcess
 from lightning_sweeps.search.execute.uncomposed import Uncomposed
 
@@ -54,13 +55,13 @@ class Processes:
         self,
         servers: Servers,
         server: Server,
-        objectives: int,
+        directions: Sequence[str],
         slots: Slots,
         start_timeout: float | None,
     ) -> None:
         self.servers = servers
         self.server = server
-        self.objectives = objectives
+        self.directions = tuple(directions)
         self.slots = slots
         self.start_timeout = round(fair_time(slots)) if start_timeout is None else start_timeout
         self._numbers = itertools.count()
@@ -90,7 +91,7 @@ class Processes:
 
     def start(self, work: Work, slot: int, others: int) -> Group:
         """Start work of one member. ``others`` is the number of other supervisors' slots on the same cores."""
-        group = Group(work, _pack(work.members[0]), self.slots.place(slot, others), [])
+        group = Group(work, _pack(work.members[0], self.directions), self.slots.place(slot, others), [])
         self._add_rank(group, None)
         return group
 
@@ -114,7 +115,7 @@ class Processes:
 
     def _add_rank(self, group: Group, environment: dict[str, str] | None) -> None:
         folder = group.member.folder
-        assignment = Assignment(group.packed, folder, group.place, environment, self.lock, self.objectives)
+        assignment = Assignment(group.packed, folder, group.place, environment, self.lock)
         group.ranks.append(Rank(*self.take(), assignment))
 
     def take(self) -> tuple[TrialProcess, Connection]:
@@ -240,12 +241,12 @@ def fair_time(slots: Slots) -> float:
     return 60.0 + 3 * time.process_time() * crowding
 
 
-def _pack(member: Member) -> bytes:
+def _pack(member: Member, directions: tuple[str, ...]) -> bytes:
     """Pickle a trial for its process: its config, or the overrides to compose it from if the config does not pickle."""
-    told = member.trial, member.params, member.resumed
+    facts = Facts(member.trial, member.params, member.resumed, member.folder, directions)
     try:
-        return pickle.dumps((*told, member.config))
+        return pickle.dumps((facts, member.config))
     except Exception:  # noqa: BLE001 (whatever a config's objects raise)
         sweep = member.config.hydra.sweep
         uncomposed = Uncomposed(member.trial, list(member.overrides), str(sweep.dir), str(sweep.subdir))
-        return pickle.dumps((*told, uncomposed))
+        return pickle.dumps((facts, uncomposed))

@@ -5,9 +5,14 @@ import os
 import re
 import sys
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from omegaconf import OmegaConf
 
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
@@ -18,17 +23,35 @@ BEGUN = "begun"  # the process is calling the task function
 SAVING, SAVED = "saving", "saved"  # the process has begun, or finished, to write a checkpoint
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the process of a trial is told of it.
+
+    Args:
+        restarted: an earlier process of it was interrupted.
+        directions: of the study.
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    restarted: bool
+    folder: Path
+    directions: tuple[str, ...]
+
+
 class ReportingTrial(trials.Trial):
     """The current trial of a search; ``exchange`` gives a report to the study and returns whether to prune."""
 
-    def __init__(
-        self, number: int, params: Mapping[str, Any], restarted: bool, exchange: Any, say: Callable[[str], None]
-    ) -> None:
-        self._say = say
-        self.number = number
-        self.params = params
-        self.restarted = restarted
+    def __init__(self, facts: Facts, exchange: Any, say: Callable[[str], None]) -> None:
+        self.number = facts.number
+        self.params = facts.params
+        self.directions = facts.directions
+        self.folder = facts.folder.absolute()
+        self.restarted = facts.restarted
+        self.ckpt_path = _left_in(self.folder) if facts.restarted else None
+        self.reported = False
         self._exchange = exchange
+        self._say = say
         self._prune = False
         self._last_step: int | None = None
 
@@ -36,7 +59,7 @@ class ReportingTrial(trials.Trial):
         if step < 0 or int(step) != step:
             raise ValueError(f"report(step={step}): a step is a whole number, 0 or more")
         if step != self._last_step:
-            self._last_step = step
+            self._last_step, self.reported = step, True
             self._prune = bool(self._exchange(float(value), int(step)))
 
     @contextmanager
@@ -52,10 +75,18 @@ class ReportingTrial(trials.Trial):
         return self.pruned
 
 
-def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, config: Any, objectives: int) -> Outcome:
+def _left_in(folder: Path) -> Path | None:
+    """The checkpoint to go on from; sharded strategies write a folder."""
+    last = folder / trials.LAST_CHECKPOINT
+    return last if last.is_dir() or zipfile.is_zipfile(last) else None
+
+
+def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, config: Any) -> Outcome:
     """Run the task function as Hydra's launchers do; never raises an ``Exception``."""
     from hydra.core.utils import JobStatus, run_job
 
+    if (take := OmegaConf.select(config, "objective.take")) in ("best", "last"):
+        trial.take = take
     with trials.running(trial):
         try:
             job = run_job(
@@ -65,18 +96,25 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
-        except KeyboardInterrupt:
-            return Outcome("interrupted")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (anything may be wrong with a config)
-            return failed(error)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 (anything may be wrong)
+            return _raised(error, trial)
     value = job._return_value  # noqa: SLF001 (the property prints an error of its own)
-    if job.status is JobStatus.COMPLETED:
-        return Outcome("pruned") if trial.pruned else judge(value, objectives)
-    if isinstance(value, RunInterruptedError) or type(value).__name__ == "SIGTERMException":  # Lightning's
-        return Outcome("interrupted")
-    if trial.pruned or type(value).__name__ == "TrialPruned":
+    if job.status is not JobStatus.COMPLETED:
+        return _raised(value, trial)
+    if trial.pruned:
         return Outcome("pruned")
-    return failed(value)
+    return judge(value, len(trial.directions), trial.take if trial.reported else None)
+
+
+def _raised(error: BaseException, trial: trials.Trial) -> Outcome:
+    name = type(error).__name__
+    # A Trainer leaves with SystemExit after Ctrl-C, and so does many a program.
+    left = isinstance(error, SystemExit) and _follows(KeyboardInterrupt, error)
+    if left or isinstance(error, KeyboardInterrupt | RunInterruptedError) or name == "SIGTERMException":  # Lightning's
+        return Outcome("interrupted")
+    if trial.pruned or name == "TrialPruned":
+        return Outcome("pruned")
+    return failed(error)
 
 
 def failed(error: BaseException) -> Outcome:
@@ -90,13 +128,21 @@ def failed(error: BaseException) -> Outcome:
     return Outcome("no space" if _is_full_disk(error) else "failed", reason=reason)
 
 
-def _is_full_disk(error: BaseException | None) -> bool:
+def _is_full_disk(error: BaseException) -> bool:
     """Whether the error, or one that led to it, means a full disk, on which no trial can do better."""
+    causes = (one for one in _led_to(error) if isinstance(one, OSError))
+    return any(one.errno in (errno.ENOSPC, errno.EDQUOT) for one in causes)
+
+
+def _follows(kind: type[BaseException], error: BaseException) -> bool:
+    return any(isinstance(one, kind) for one in _led_to(error))
+
+
+def _led_to(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that led to it."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
 
 
 def leave_if_forked(process: int) -> None:

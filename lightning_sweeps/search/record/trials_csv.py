@@ -128,8 +128,8 @@ class Take:
             step = (max if self.maximize else min)(reports, key=lambda step: (reports[step], -step * self._sign))
             value = reports[step] if trial.state is TrialState.PRUNED else value
             return value, step if value == reports[step] else ""
-        last = trial.last_step
-        return value, last if last is not None and trial.intermediate_values[last] == value else ""
+        same = [step for step in reports if reports[step] == value]
+        return value, "" if not same else trial.last_step if trial.last_step in same else same[0]
 
     @property
     def _sign(self) -> int:

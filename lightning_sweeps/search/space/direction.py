@@ -1,17 +1,15 @@
 """What a search optimizes, and in which direction."""
 
-import re
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.metric_names import says_the_contrary
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.overrides.text import key_of
 
 MODES = {"min": "minimize", "max": "maximize"}
-SMALL_IS_GOOD = {"loss", "err", "error", "mse", "rmse", "mae", "mape", "nll", "perplexity", "ppl", "wer", "cer", "fid"}
-LARGE_IS_GOOD = {"acc", "accuracy", "auc", "auroc", "f1", "precision", "recall", "iou", "miou", "dice", "bleu", "psnr"}
 
 
 def metric_of(config: Any) -> str | None:
@@ -60,9 +58,7 @@ def _ask(config: DictConfig, direction: str, mode: str | None) -> None:
     if any(key_of(line) == "objective.mode" for line in typed(config.hydra)):
         return
     metric = metric_of(config) or ""
-    words = set(re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", metric).lower()))
-    small, large = bool(words & SMALL_IS_GOOD), bool(words & LARGE_IS_GOOD)
-    if small == large or small is (direction == "minimize"):
+    if not says_the_contrary(metric, direction):
         return
     ways = "objective.mode=min or objective.mode=max"
     if mode is None:

@@ -8,7 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lightning_sweeps.search.engine.contracts import Claim, Member
-from lightning_sweeps.search.engine.outcome import Finished, News, Outcome, checked, told_of
+from lightning_sweeps.search.engine.outcome import Finished, News, Outcome, checked, told_of, with_reported
 from lightning_sweeps.search.store.optunas import id_of, storage_of
 from lightning_sweeps.search.store.storage import flush
 from lightning_sweeps.search.study.news import Reading, finished
@@ -70,6 +70,9 @@ class StudyLedger:
             return None
         note_seconds(trial, seconds)
         note_result(trial, member.folder)
+        if outcome.take is not None:
+            reports = storage_of(self.study).get_trial(id_of(trial)).intermediate_values
+            outcome = with_reported(outcome, reports, maximized=self._maximized[0])
         return self._tell(trial, checked(outcome, self._maximized))
 
     def refuse(self, trial: int, reason: str) -> Finished | None:

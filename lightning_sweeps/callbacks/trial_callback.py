@@ -1,0 +1,137 @@
+"""What makes a Trainer of a person's own part of a search."""
+
+import sys
+from typing import Any, Literal, Self
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from lightning_sweeps.callbacks.interruption import SaveOnInterrupt
+from lightning_sweeps.callbacks.objective import Objective, ObjectiveTracker
+from lightning_sweeps.callbacks.one_curve import OneCurve
+from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.callbacks.random_state import RandomState
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.metric_names import says_the_contrary
+from lightning_sweeps.safety.signatures import sign_checkpoints
+from lightning_sweeps.trial import LAST_CHECKPOINT, Trial, current_trial
+
+METRICS = "lightning_sweeps_metrics"  # in a checkpoint
+MODES: dict[str, Literal["min", "max"]] = {"minimize": "min", "maximize": "max"}
+
+
+class TrialCallback(QuietCallback):
+    """Reports a metric to the search, ends training if the trial is pruned, and keeps what an interrupted trial needs.
+
+    Outside of a search it does nothing. In one it reports ``monitor`` after each validation (or each epoch, if it is
+    logged in training), and a pruned trial stops after it, in all its processes. After each epoch, and when the search
+    is stopped, it saves ``checkpoints/last.ckpt`` in the trial's folder. A trial that was interrupted goes on from
+    there if the program says so: ``trainer.fit(..., ckpt_path=current_trial().ckpt_path)``.
+
+    With several objectives, of which Optuna keeps no reports, it saves and reports nothing.
+
+    Args:
+        monitor: a metric that the module logs. Left out in a run that has an ``objective``: that one's.
+        mode: ``min`` or ``max``; left out: as the search's direction says.
+        take: which report is the trial's value if the program returns None, the ``best`` or the ``last``.
+        save: whether to keep the checkpoint; False if trials are short, or have a checkpoint of their own.
+
+    Raises:
+        ConfigError: when the fit begins: it contradicts the search or the run's ``objective``.
+        MetricError: after the first validation: nobody logs ``monitor``.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """A Trainer of ``pytorch_lightning``, the same library under its other name, wants its own kind of callback."""
+        other = getattr(sys.modules.get("pytorch_lightning"), "Callback", QuietCallback)
+        if issubclass(cls, other):
+            return super().__new__(cls)
+        return super().__new__(type(cls.__name__, (cls, other), {"__module__": cls.__module__}))
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        mode: Literal["min", "max"] | None = None,
+        take: Literal["best", "last"] | None = None,
+        *,
+        save: bool = True,
+    ) -> None:
+        self.monitor = monitor
+        self.mode = mode
+        self.take = take
+        self.save = save
+        self._set_up = False
+        self._metrics: dict[str, float] = {}  # of the checkpoint that the trial goes on from
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        trial = current_trial()
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        run = next((one for one in callbacks if isinstance(one, ObjectiveTracker)), None)
+        if stage != "fit" or self._set_up:
+            return
+        if run is not None:
+            self._require_same(run.objective)
+        elif trial.number is not None:
+            # At the end of the list, so that the checkpoint has the others' states as they are after the epoch.
+            callbacks += self._parts(trial)
+            if trial.folder is not None:
+                sign_checkpoints(trainer, only=trial.folder / LAST_CHECKPOINT)
+            self._set_up = True
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self._set_up:
+            checkpoint[METRICS] = {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self._set_up and current_trial().ckpt_path is not None:
+            self._metrics = checkpoint.get(METRICS, {})
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """If the trial was interrupted after its last epoch, no epoch has logged what the program may ask for next."""
+        metrics: dict[str, Any] = trainer.callback_metrics  # type: ignore[assignment]
+        for name, value in self._metrics.items():
+            metrics.setdefault(name, torch.tensor(value))
+
+    def _parts(self, trial: Trial) -> list[QuietCallback]:
+        parts: list[QuietCallback] = [OneCurve()]
+        if len(trial.directions) == 1:
+            parts.append(ObjectiveTracker(self._objective(trial), "TrialCallback: monitor"))
+        if self.save and trial.folder is not None:
+            parts.append(RandomState(str(trial.folder)))
+            parts.append(SaveOnInterrupt(trial.folder / LAST_CHECKPOINT, each_epoch=True))
+        return parts
+
+    def _objective(self, trial: Trial) -> Objective:
+        if not self.monitor:
+            raise ConfigError(
+                "TrialCallback() has no metric to report: name one that the module logs, monitor='val/loss'"
+            )
+        direction = trial.directions[0]
+        mode = self.mode or MODES[direction]
+        if mode != MODES[direction]:
+            raise ConfigError(
+                f"TrialCallback(monitor='{self.monitor}', mode='{mode}'), but the search would {direction}.\n"
+                f"Say which is meant: {_typed(mode)}, or no mode"
+            )
+        if self.mode is None and says_the_contrary(self.monitor, direction):
+            raise ConfigError(
+                f"This search would {direction} {self.monitor}, whose name says the contrary.\n"
+                f"Say which is meant: {_typed('min' if mode == 'max' else 'max')}, or TrialCallback(mode='{mode}')"
+            )
+        if self.take is not None:
+            trial.take = self.take
+        return Objective(self.monitor, mode, trial.take)
+
+    def _require_same(self, objective: Objective) -> None:
+        """The run reports its objective already."""
+        for name, key in {"monitor": "metric", "mode": "mode", "take": "take"}.items():
+            given, has = getattr(self, name), getattr(objective, key)
+            if given not in (None, has):
+                raise ConfigError(
+                    f"callbacks: TrialCallback({name}='{given}'), but objective.{key}={has}: they contradict."
+                    "\nA run reports its objective by itself: leave TrialCallback out"
+                )
+
+
+def _typed(mode: str) -> str:
+    return f"hydra.sweeper.direction={next(direction for direction, one in MODES.items() if one == mode)}"
