@@ -26,7 +26,7 @@ ROOMS = [
     {"models", "datamodules", "callbacks"},
     {"safety"},
     {"files", "overrides"},
-    {"terminal", "trial", "environment", "errors", "machine", "metric_names"},
+    {"terminal", "trial", "environment", "errors", "machine", "metric_names", "partials"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(ROOMS) for name in names}
 # What a room does without, also where it would be at hand.

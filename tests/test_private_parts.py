@@ -21,12 +21,14 @@ import pytest
 import torch
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.execution_policy import _DeferredTarget
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
+from hydra.utils import instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from lightning.fabric.plugins.environments import LightningEnvironment
@@ -153,6 +155,11 @@ class TestHydra:
     def test_its_parser_of_flags(self):
         flags = [flag for action in hydra._internal.utils.get_args_parser()._actions for flag in action.option_strings]
         assert {"--multirun", "--config-dir", "--version"} <= set(flags)
+
+    def test_its_partials_are_those_that_are_let_be_pickled(self):
+        made = instantiate({"_target_": "builtins.dict", "_partial_": True}, _execution_whitelist_=["builtins.dict"])
+        assert type(made) is _DeferredTarget
+        assert (made.func, made.args, made.keywords) == (dict, (), {})
 
     def test_what_configures_its_log_and_reads_its_packages(self):
         assert len(inspect.signature(hydra._internal.logging_config.configure_logging).parameters) >= 1

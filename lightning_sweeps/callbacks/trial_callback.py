@@ -1,6 +1,7 @@
 """What makes a Trainer of a person's own part of a search."""
 
 import sys
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
@@ -13,9 +14,11 @@ from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.callbacks.random_state import RandomState
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.metric_names import says_the_contrary
+from lightning_sweeps.partials import let_partials_be_pickled
 from lightning_sweeps.safety.signatures import sign_checkpoints
 from lightning_sweeps.trial import LAST_CHECKPOINT, Trial, current_trial
 
+let_partials_be_pickled()  # templates give their modules such
 METRICS = "lightning_sweeps_metrics"  # in a checkpoint
 MODES: dict[str, Literal["min", "max"]] = {"minimize": "min", "maximize": "max"}
 
@@ -34,7 +37,7 @@ class TrialCallback(QuietCallback):
         monitor: a metric that the module logs. Left out in a run that has an ``objective``: that one's.
         mode: ``min`` or ``max``; left out: as the search's direction says.
         take: which report is the trial's value if the program returns None, the ``best`` or the ``last``.
-        save: whether to keep the checkpoint; False if trials are short, or have a checkpoint of their own.
+        save: whether to keep the checkpoint; False for trials that are short.
 
     Raises:
         ConfigError: when the fit begins: it contradicts the search or the run's ``objective``.
@@ -72,11 +75,10 @@ class TrialCallback(QuietCallback):
         if run is not None:
             self._require_same(run.objective)
         elif trial.number is not None:
-            # At the end of the list, so that the checkpoint has the others' states as they are after the epoch.
-            callbacks += self._parts(trial)
-            if trial.folder is not None:
-                sign_checkpoints(trainer, only=trial.folder / LAST_CHECKPOINT)
             self._set_up = True
+            # The last in the list saves the others' states as they are after the epoch, the first is saved by each.
+            callbacks[:] = [*self._first(trial), *callbacks, *self._last(trial, trainer)]
+            sign_checkpoints(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if self._set_up:
@@ -88,18 +90,21 @@ class TrialCallback(QuietCallback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """If the trial was interrupted after its last epoch, no epoch has logged what the program may ask for next."""
-        metrics: dict[str, Any] = trainer.callback_metrics  # type: ignore[assignment]
+        metrics: dict[str, Any] = trainer.callback_metrics
         for name, value in self._metrics.items():
             metrics.setdefault(name, torch.tensor(value))
 
-    def _parts(self, trial: Trial) -> list[QuietCallback]:
-        parts: list[QuietCallback] = [OneCurve()]
+    def _first(self, trial: Trial) -> list[QuietCallback]:
+        parts: list[QuietCallback] = [OneCurve(), RandomState(str(trial.folder))]
         if len(trial.directions) == 1:
             parts.append(ObjectiveTracker(self._objective(trial), "TrialCallback: monitor"))
-        if self.save and trial.folder is not None:
-            parts.append(RandomState(str(trial.folder)))
-            parts.append(SaveOnInterrupt(trial.folder / LAST_CHECKPOINT, each_epoch=True))
         return parts
+
+    def _last(self, trial: Trial, trainer: Trainer) -> list[QuietCallback]:
+        if not self.save or trial.folder is None:
+            return []
+        file = trial.folder / LAST_CHECKPOINT
+        return [SaveOnInterrupt(file, each_epoch=not _is_kept(file, trainer))]
 
     def _objective(self, trial: Trial) -> Objective:
         if not self.monitor:
@@ -131,6 +136,13 @@ class TrialCallback(QuietCallback):
                     f"callbacks: TrialCallback({name}='{given}'), but objective.{key}={has}: they contradict."
                     "\nA run reports its objective by itself: leave TrialCallback out"
                 )
+
+
+def _is_kept(file: Path, trainer: Trainer) -> bool:
+    """Whether a checkpoint callback of the program's own writes this file after each epoch."""
+    callbacks: list[Any] = trainer.checkpoint_callbacks
+    own = [one for one in callbacks if getattr(one, "save_last", None) is True and one.dirpath]
+    return any(Path(one.dirpath) == file.parent for one in own)
 
 
 def _typed(mode: str) -> str:

@@ -23,22 +23,18 @@ class SigningCheckpointIO(CheckpointIO):
     """Signs the checkpoints that another plugin writes, if they are files, and loads those whole that are signed.
 
     Not Lightning's own wrapper: the strategy gives that one a plain plugin inside, whatever it was made with.
-
-    Args:
-        only: this file and no other.
     """
 
-    def __init__(self, plugin: CheckpointIO, only: Path | None = None) -> None:
+    def __init__(self, plugin: CheckpointIO) -> None:
         self.plugin = plugin
-        self.only = only
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         self.plugin.save_checkpoint(checkpoint, path, storage_options)
-        if Path(path).is_file() and self.only in (None, Path(path)):
+        if Path(path).is_file():
             sign(Path(path))
 
     def load_checkpoint(self, path: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
-        if named.get("weights_only", False) is None and self.only in (None, Path(path)) and is_own(Path(path)):
+        if named.get("weights_only", False) is None and is_own(Path(path)):
             named["weights_only"] = False  # nobody has said; by default torch refuses what a module may well keep there
         return self.plugin.load_checkpoint(path, *arguments, **named)
 
@@ -49,12 +45,12 @@ class SigningCheckpointIO(CheckpointIO):
         self.plugin.teardown()
 
 
-def sign_checkpoints(trainer: Trainer, only: Path | None = None) -> None:
-    """Let the trainer's checkpoints, or only this one, be signed, unless a thread writes them later."""
+def sign_checkpoints(trainer: Trainer) -> None:
+    """Let the trainer's checkpoints be signed, unless a thread writes them later."""
     plugin = trainer.strategy.checkpoint_io
     # Its name, since pytorch_lightning has a class of its own.
     if all(one.__name__ != "AsyncCheckpointIO" for one in type(plugin).__mro__):
-        trainer.strategy.checkpoint_io = SigningCheckpointIO(plugin, only)
+        trainer.strategy.checkpoint_io = SigningCheckpointIO(plugin)
 
 
 def sign(file: Path) -> None:

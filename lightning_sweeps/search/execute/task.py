@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from lightning_sweeps import trial as trials
 from lightning_sweeps.errors import RunInterruptedError
+from lightning_sweeps.partials import let_partials_be_pickled
 from lightning_sweeps.search.engine.outcome import Outcome, judge
 
 READY = "ready"  # the process is set up, and waits for a trial
@@ -85,6 +86,7 @@ def run_trial(trial: ReportingTrial, hydra_context: Any, task_function: Any, con
     """Run the task function as Hydra's launchers do; never raises an ``Exception``."""
     from hydra.core.utils import JobStatus, run_job
 
+    let_partials_be_pickled()
     if (take := OmegaConf.select(config, "objective.take")) in ("best", "last"):
         trial.take = take
     with trials.running(trial):
