@@ -43,7 +43,7 @@ def test_two_runs_in_the_same_second_get_two_folders(own_folder):
     folders = sorted((own_folder / "outputs" / "runs" / "x").iterdir())
     assert [folder.name for folder in folders] == ["same", "same-2"]
     for folder in folders:
-        assert json.loads((folder / "result.json").read_text())["folder"] == str(folder)
+        assert (folder / json.loads((folder / "result.json").read_text())["last_checkpoint"]).is_file()
 
 
 @pytest.mark.parametrize(

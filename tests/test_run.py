@@ -179,7 +179,7 @@ def test_objective_may_be_logged_in_training(run_here, own_folder):
 @pytest.mark.parametrize("stage", ["validate", "test"])
 def test_other_stages_use_the_checkpoint(run_here, own_folder, stage):
     run_here(*QUICK, "trainer.max_epochs=2", "objective.take=last", folder="fit")
-    checkpoint = result(own_folder / "fit")["best_checkpoint"]
+    checkpoint = own_folder / "fit" / result(own_folder / "fit")["best_checkpoint"]
     run_here(*QUICK, f"stage={stage}", f"ckpt_path={checkpoint}", folder=stage)
     name = {"validate": "val/accuracy", "test": "test/accuracy"}[stage]
     expected = (

@@ -46,8 +46,8 @@ class Watch(Callback):
 @pytest.mark.parametrize("order", ["best_checkpoint,last_checkpoint", "last_checkpoint,best_checkpoint"])
 def test_the_best_checkpoint_is_the_one_that_follows_the_objective(run_here, own_folder, order):
     run_here(*QUICK, "trainer.max_epochs=2", f"callbacks=[{order}]", folder="run")
-    best = str(result("run")["best_checkpoint"])
-    assert Path(best).name.startswith("best-epoch")
+    best = Path("run", result("run")["best_checkpoint"])
+    assert best.name.startswith("best-epoch")
     run_here(*QUICK, "stage=test", f"ckpt_path={best}", folder="test")
     assert result("test")["metrics"]["test/loss"] == result("run")["metrics"]["test/loss"]
 
@@ -152,7 +152,7 @@ def test_an_eps_that_is_zero_in_the_precision_is_refused_before_training(run_her
 def test_the_test_after_a_fit_is_the_test_of_its_checkpoint_with_averaged_weights_too(run_here, own_folder):
     averaged = "+callbacks.ema._target_=lightning.pytorch.callbacks.EMAWeightAveraging"
     run_here(*QUICK, "trainer.max_epochs=2", averaged, folder="run")
-    best = result("run")["best_checkpoint"]
+    best = Path("run", result("run")["best_checkpoint"])
     run_here(*QUICK, averaged, "stage=test", f"ckpt_path={best}", folder="test")
     assert result("run")["metrics"]["test/loss"] == result("test")["metrics"]["test/loss"]
 

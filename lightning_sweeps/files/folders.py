@@ -52,6 +52,16 @@ def write_atomically(file: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def within(folder: Path, path: str | Path) -> str:
+    """The path as seen from the folder, so that what is noted in it stays true when the folder is moved.
+
+    One that lies elsewhere stays absolute.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
+    base = Path(os.path.abspath(folder))  # noqa: PTH100
+    return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
+
+
 def require_inside(subdir: str | None) -> None:
     """Refuse a ``hydra.output_subdir`` outside of the run's folder, where Hydra could replace a config.yaml.
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.files.folders import within, write_atomically
 from lightning_sweeps.files.repository import git_state
 
 RECORDED_PACKAGES = (
@@ -45,8 +45,14 @@ class Result:
     reason: str | None = None  # if the status is not completed
 
     def write(self) -> None:
-        """Write ``result.json`` into the run's folder. Numbers that JSON does not have (NaN) become null."""
-        content = {**asdict(self), "folder": str(self.folder), "versions": versions(), "git": git_state()}
+        """Write ``result.json`` into the run's folder.
+
+        Numbers that JSON does not have (NaN) become null; paths are as seen from that folder.
+        """
+        content = {**asdict(self), "versions": versions(), "git": git_state()}
+        del content["folder"]
+        for name in ("best_checkpoint", "last_checkpoint"):
+            content[name] = None if content[name] is None else within(self.folder, content[name])
         write_atomically(self.folder / "result.json", json.dumps(_finite(content), indent=2) + "\n")
 
 

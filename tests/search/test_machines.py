@@ -14,7 +14,7 @@ TRIALS = 60
 
 def told_by(number: int, table: Path) -> set[str]:
     """The trials in a machine's table which it has run itself."""
-    return {row["number"] for row in rows(table) if f"/s{number}/" in row["folder"]}
+    return {row["number"] for row in rows(table) if f"/s{number}/" in str((table / row["folder"]).absolute())}
 
 
 def test_three_machines_share_a_study_of_which_one_is_cut_off_and_one_dies(app):

@@ -12,7 +12,7 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.files.folders import within, write_atomically
 from lightning_sweeps.overrides.again import command_again
 from lightning_sweeps.search.study.news import settled
 
@@ -41,7 +41,7 @@ class Results:
         self._settled += settled(recent)
         told = [trial for trial in recent if trial.state.is_finished() and trial.number not in self.rows]
         for trial in told:
-            self.rows[trial.number] = new = row(trial, self._take)
+            self.rows[trial.number] = new = self._row(trial)
             if added := [name for name in new if name not in self._columns]:
                 self._columns[FIRST - len(COLUMNS) : FIRST - len(COLUMNS)] = added
                 self._lines.clear()
@@ -53,7 +53,11 @@ class Results:
         best = best_trial(self.study, [*told, *([self._best] if self._best else [])])
         if best is not None and best is not self._best:
             self._best = best
-            write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best))))
+            write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best, self.folder))))
+
+    def _row(self, trial: FrozenTrial) -> dict[str, Any]:
+        told = row(trial, self._take)
+        return {**told, "folder": within(self.folder, told["folder"]) if told["folder"] else ""}
 
     def _line(self, row: Mapping[str, Any]) -> str:
         text = io.StringIO()
@@ -156,11 +160,14 @@ def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
     }
 
 
-def _best(trial: FrozenTrial) -> dict[str, Any]:
-    noted = ("overrides", "folder", "checkpoint", "epochs", "seconds", "seed")
+def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
+    names = ("overrides", "folder", "checkpoint", "epochs", "seconds", "seed")
+    noted = {name: trial.user_attrs.get(name) for name in names}
+    for name in ("folder", "checkpoint"):
+        noted[name] = None if noted[name] is None else within(folder, noted[name])
     return {
         "number": trial.number,
         "value": trial.value,
-        **{name: trial.user_attrs.get(name) for name in noted},
+        **noted,
         "command": command_again(trial.user_attrs.get("overrides", [])),
     }

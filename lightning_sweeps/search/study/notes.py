@@ -1,7 +1,6 @@
 """What a supervisor notes of a trial beside its value, as the trial's attributes."""
 
 import json
-import os
 from pathlib import Path
 
 from optuna.trial import Trial
@@ -31,7 +30,7 @@ def note_result(trial: Trial, folder: Path) -> None:
         noted = {name: result[name] for name in ("epochs", "seed") if result[name] is not None}
         noted |= {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
         if result["best_checkpoint"]:
-            noted["checkpoint"] = os.path.abspath(result["best_checkpoint"])  # noqa: PTH100
+            noted["checkpoint"] = str(folder.absolute() / result["best_checkpoint"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # there is none, or another program wrote it
     for name, value in noted.items():
