@@ -79,6 +79,7 @@ def test_every_option_in_the_readme_exists_and_the_other_way_round():
 
 
 def test_linked_files_exist():
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+    named = ["README.md", "CONTRIBUTING.md", "AGENTS.md", "llms.txt"]
+    for document in [*(ROOT / name for name in named), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
