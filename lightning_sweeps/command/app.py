@@ -86,7 +86,9 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     command = hydra.main(config_path=str(folders[0]), config_name="config", execution_whitelist=trusting.whitelist())
     with _explained(folders):
         _require_plain_path()
-        read_flags(sys.argv[1:])
+        arguments = sys.argv[1:]
+        task.show = read_flags(arguments)  # type: ignore[attr-defined]
+        sys.argv[1:] = arguments
         with _raising_errors():
             command(task)()
 

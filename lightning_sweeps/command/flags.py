@@ -11,8 +11,11 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.terminal.console import say
 
 
-def read_flags(arguments: list[str]) -> None:
+def read_flags(arguments: list[str]) -> str | None:
     """Answer ``--version``; say which flag there is not.
+
+    Returns:
+        What ``--cfg`` shall show of a search. Hydra knows ``--cfg`` for a single run only, so it is taken out.
 
     Raises:
         ConfigError: Hydra would refuse one of them.
@@ -37,7 +40,16 @@ def read_flags(arguments: list[str]) -> None:
     if "--version" in arguments:
         say(f"lightning_sweeps {_version('lightning_sweeps')}, {', '.join(map(_named, _BELOW))}\n")
         sys.exit(0)
-    parser.parse_intermixed_args(arguments)
+    read = parser.parse_intermixed_args(arguments)
+    if not (read.multirun and read.cfg):
+        return None
+    shown: str = read.cfg
+    for given in (["--cfg", shown], ["-c", shown], [f"--cfg={shown}"], [f"-c{shown}"]):
+        places = [index for index in range(len(arguments)) if arguments[index : index + len(given)] == given]
+        if places:
+            del arguments[places[0] : places[0] + len(given)]
+            break
+    return shown
 
 
 _BELOW = ("hydra-core", "optuna", "lightning", "torch")

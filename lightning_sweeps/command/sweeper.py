@@ -89,6 +89,10 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
     go_on_with_what_was_noted(config)
     if not config.hydra.sweep.dir:
         raise ConfigError("hydra.sweep.dir is empty: name a folder, or leave it out for one with date and time")
+    if (shown := getattr(program.task_function, "show", None)) is not None:
+        from lightning_sweeps.search.preview import preview
+
+        return preview(options, program, arguments, shown)
     asked = Asked(
         options.n_jobs,
         options.devices_per_trial,

@@ -37,7 +37,7 @@ def open_study(
         study.set_user_attr("space", described)
     elif known != described:
         names = [key for key in {**known, **described} if known.get(key) != described.get(key)]
-        shown = "; ".join(f"{key} was {_typed(known.get(key))}, now {_typed(described.get(key))}" for key in names)
+        shown = "; ".join(f"{key} was {typed(known.get(key))}, now {typed(described.get(key))}" for key in names)
         raise ConfigError(
             f"the study '{name}' has another search space; a study keeps its space.\nChanged: {shown}. "
             "Search in another folder, or in a study of another name"
@@ -45,7 +45,7 @@ def open_study(
     return study
 
 
-def _typed(noted: str | None) -> str:
+def typed(noted: str | None) -> str:
     """A distribution as a person types it."""
     if noted is None:
         return "not there"
