@@ -104,6 +104,41 @@ def test_a_model_that_is_no_module_is_said(own_folder):
     assert done.stderr.startswith("error: model: torch.nn.modules.linear.Linear is no LightningModule")
 
 
+SEARCH_FILE = """
+# @package _global_
+defaults:
+  - override /model: null
+  - override /datamodule: null
+model: {_target_: mine.Module, dataset: ???, encoder: ???}
+datamodule: {_target_: mine.Data}
+hydra:
+  sweeper:
+    params:
+      datamodule.rows: choice(32,64)
+"""
+
+
+def test_a_search_file_with_a_model_of_its_own_leaves_the_default_one_out(own_folder):
+    """Or is told which keys of the default one it has."""
+    folder = Path("own/search")
+    folder.mkdir(parents=True)
+    (folder / "whole.yaml").write_text(SEARCH_FILE.lstrip())
+    (folder / "mixed.yaml").write_text(SEARCH_FILE.lstrip().replace("  - override /model: null\n", ""))
+    Path("mine.py").write_text(MINE)
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
+    more = ["~optimizer", "~scheduler", "objective.metric=val_loss", *RUN[6:]]
+    command = [sys.executable, "-m", "lightning_sweeps", "-m", "--config-dir=own", *more, "hydra.sweep.dir=s"]
+    mixed, whole = (
+        subprocess.run([*command, f"search={name}"], env=environment, capture_output=True, text=True, check=False)
+        for name in ("mixed", "whole")
+    )
+    assert mixed.returncode == 1
+    assert "unexpected keyword argument 'net'" in mixed.stderr
+    assert "Of model=cnn it has net" in mixed.stderr
+    assert "override /model: null" in mixed.stderr
+    assert whole.returncode == 0, whole.stderr
+
+
 TEMPLATE = """
 import functools
 

@@ -92,7 +92,8 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
     if (shown := getattr(program.task_function, "show", None)) is not None:
         from lightning_sweeps.search.preview import preview
 
-        return preview(options, program, arguments, shown)
+        preview(options, program, arguments, shown)
+        return None
     asked = Asked(
         options.n_jobs,
         options.devices_per_trial,

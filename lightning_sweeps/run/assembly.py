@@ -24,7 +24,7 @@ from lightning_sweeps.run.devices import require_devices, settle_cuda_check
 from lightning_sweeps.run.hyperparameters import keep_own_entries
 from lightning_sweeps.run.no_profiler import NoProfiler
 from lightning_sweeps.run.result import Result
-from lightning_sweeps.run.values import no_validation
+from lightning_sweeps.run.values import no_validation, of_another_target
 from lightning_sweeps.safety.signatures import sign_checkpoints
 from lightning_sweeps.safety.trust import build
 from lightning_sweeps.trial import LAST_CHECKPOINT, current_trial
@@ -69,9 +69,7 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
         seed_everything(config["seed"], workers=True, verbose=False)
 
     datamodule = build(config["datamodule"], "datamodule") if config.get("datamodule") else None
-    filled = OmegaConf.create(_filled(config["model"], datamodule, "model"), flags={"allow_objects": True})
-    module: LightningModule = build(filled, "model")
-    _require_module(module)
+    module = _build_module(config["model"], datamodule, build)
     of_the_schedule = optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
     ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
     limits = {name: config["trainer"].get(name) for name in ("max_epochs", "max_steps")}
@@ -114,6 +112,16 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
         threads=torch.get_num_threads(),
     )
     return Assembly(module, datamodule, trainer, tracker, interrupt, ckpt_path, test, result)
+
+
+def _build_module(model: Any, datamodule: LightningDataModule | None, build: Callable[..., Any]) -> LightningModule:
+    filled = OmegaConf.create(_filled(model, datamodule, "model"), flags={"allow_objects": True})
+    try:
+        module = build(filled, "model")
+    except ConfigError as error:
+        raise type(error)(f"{error}{_hint_of_defaults(model)}") from error
+    _require_module(module)
+    return module  # type: ignore[no-any-return]
 
 
 def count_parameters(module: LightningModule) -> int | None:
@@ -173,6 +181,18 @@ def _require_module(module: Any) -> None:
             "another library here.\nImport lightning_sweeps first, or write lightning.pytorch for pytorch_lightning"
         )
     raise ConfigError(f"model: {kind.__module__}.{kind.__qualname__} is no LightningModule")
+
+
+def _hint_of_defaults(model: Mapping[str, Any]) -> str:
+    runtime = HydraConfig.get().runtime
+    folders = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
+    option = str(runtime.choices.get("model"))
+    if not (keys := of_another_target("model", model, option, folders)):
+        return ""
+    return (
+        f"\nOf model={option} it has {', '.join(keys)}: if a config file brings a model of its own, add "
+        "'override /model: null' to the file's defaults"
+    )
 
 
 def _require_parts(config: Mapping[str, Any]) -> None:

@@ -42,6 +42,22 @@ def require_kinds(config: Mapping[str, Any], choices: Mapping[str, Any], folders
     _require_words(config)
 
 
+def of_another_target(group: str, given: Mapping[str, Any], option: str, folders: Sequence[Path]) -> list[str]:
+    """Keys that a group's option has left in a config whose ``_target_`` is another than the option's.
+
+    A config file that has a ``model:`` of its own is merged into the default model.
+
+    Args:
+        given: what was composed for the group.
+        folders: where the config files are searched.
+    """
+    file = find_groups(folders).get(group, {}).get(option)
+    example = _plain(file) if file is not None else {}
+    if example.get("_target_") in (None, given.get("_target_")):
+        return []
+    return [key for key in example if key in given and not key.startswith("_")]
+
+
 def require_a_validation(config: Mapping[str, Any]) -> None:
     """A search by a metric of the validation needs one.
 

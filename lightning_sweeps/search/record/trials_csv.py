@@ -162,7 +162,7 @@ def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
 
 def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
     names = ("overrides", "folder", "checkpoint", "epochs", "seconds", "seed")
-    noted = {name: trial.user_attrs.get(name) for name in names}
+    noted: dict[str, Any] = {name: trial.user_attrs.get(name) for name in names}
     for name in ("folder", "checkpoint"):
         noted[name] = None if noted[name] is None else within(folder, noted[name])
     return {
