@@ -24,9 +24,9 @@ def library(request):
 
 
 @pytest.fixture
-def program(own_folder, library):
+def program(own_folder):
     """``train.py`` and its config, in the test's folder."""
-    return write(library)
+    return write()
 
 
 def write(library="lightning.pytorch"):
@@ -49,7 +49,8 @@ def epochs():
     return [line.split()[1] for line in Path("epochs").read_text().splitlines() if line.startswith("0 ")]
 
 
-def test_a_search_of_it_reports_each_epoch_and_takes_the_best_report(program):
+def test_a_search_of_it_reports_each_epoch_and_takes_the_best_report(own_folder, library):
+    write(library)
     done = search("lr=0.05,0.1")
     assert done.returncode == 0, done.stderr
     for trial in study().trials:
@@ -64,8 +65,9 @@ def test_a_run_of_it_is_untouched(program):
     assert not list(Path("r").glob("**/.signatures.json"))
 
 
-def test_killed_in_the_middle_it_goes_on_from_its_last_epoch_with_one_curve(program):
+def test_killed_in_the_middle_it_goes_on_from_its_last_epoch_with_one_curve(own_folder, library):
     """The same weights as without the kill, to the last bit: a shuffling loader draws what it would have drawn."""
+    program = write(library)
     assert run("-m", "hydra.sweep.dir=whole", "lr=choice(0.05)", "hydra.sweeper.n_trials=1").returncode == 0
     Path("stop-2").touch()
     Path("epochs").unlink()
