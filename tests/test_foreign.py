@@ -109,8 +109,8 @@ SEARCH_FILE = """
 defaults:
   - override /model: null
   - override /datamodule: null
-model: {_target_: mine.Module, dataset: ???, encoder: ???}
-datamodule: {_target_: mine.Data}
+model: {_target_: mine.Module, dataset: "???", encoder: "???"}
+datamodule: {_target_: mine.Data, rows: 64}
 hydra:
   sweeper:
     params:

@@ -36,7 +36,7 @@ def main() -> None:
             raise ConfigError("several searches are compared on a page; --format and --storage are for one search")
         opened = [open_saved(where, arguments.storage, arguments.study) for where in arguments.searches]
         if arguments.format != "html":
-            _put(as_text(opened[0].study, arguments.format), arguments.output)
+            _put(as_text(opened[0], arguments.format), arguments.output)
         elif len(opened) > 1:
             _told(write_comparison(opened, arguments.output or Path("comparison.html")))
         else:

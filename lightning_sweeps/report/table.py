@@ -6,24 +6,32 @@ import json
 import math
 from typing import Any
 
-import optuna
+from optuna.trial import FrozenTrial
 
+from lightning_sweeps.files.folders import within
+from lightning_sweeps.search.record.saved import Saved
 from lightning_sweeps.search.record.trials_csv import Take, columns, row
 
 FORMATS = ("csv", "json", "md")
 _NOT_IN_PRINT = ("value_step", "last_report", "folder")  # a paper's table has no paths
 
 
-def trials_table(study: optuna.Study) -> tuple[list[str], list[dict[str, Any]]]:
+def trials_table(saved: Saved) -> tuple[list[str], list[dict[str, Any]]]:
     """Column names, and a row for each trial that has begun; the same as in ``trials.csv``."""
-    take = Take.of(study)
-    rows = [row(trial, take) for trial in study.get_trials(deepcopy=False)]
+    take = Take.of(saved.study)
+    rows = [{**row(trial, take), **_folder(saved, trial)} for trial in saved.study.get_trials(deepcopy=False)]
     return columns(rows), rows
 
 
-def as_text(study: optuna.Study, kind: str) -> str:
+def _folder(saved: Saved, trial: FrozenTrial) -> dict[str, str]:
+    """The trial's, as seen from the search's folder, wherever that lies now."""
+    folder = saved.folder_of(trial) if saved.folder is not None else None
+    return {} if folder is None or saved.folder is None else {"folder": within(saved.folder, folder)}
+
+
+def as_text(saved: Saved, kind: str) -> str:
     """The table as text of this kind, one of ``FORMATS``."""
-    names, rows = trials_table(study)
+    names, rows = trials_table(saved)
     if kind == "csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n")

@@ -31,7 +31,7 @@ def write_report(saved: Saved, file: Path) -> Path:
         ConfigError: the file is there and is no report.
     """
     saved = replace(saved, study=StillStudy(saved.study))
-    names, rows = trials_table(saved.study)
+    names, rows = trials_table(saved)
     best, about_best = facts.best(saved)
     metric = facts.metric_of(saved)
     context = {
@@ -41,7 +41,7 @@ def write_report(saved: Saved, file: Path) -> Path:
         "about_best": about_best,
         "honesty": [*facts.changes(saved), *facts.honesty(saved)],
         "header": names,
-        "rows": [[_cell(_within(saved, row.get(name, ""))) for name in names] for row in rows],
+        "rows": [[_cell(row.get(name, "")) for name in names] for row in rows],
         "figures": figures(saved.study, metric),
         "space": facts.space(saved),
         "setup": facts.setup(saved),
@@ -104,11 +104,6 @@ def _as_json(drawing: Any) -> Markup:
         layout.pop(name, None)
     layout["margin"] = {**MARGIN, **layout.get("margin", {})}
     return Markup(json.dumps(content, separators=(",", ":")).replace("<", r"\u003c"))  # noqa: S704
-
-
-def _within(saved: Saved, value: Any) -> Any:
-    """A folder of the search without the search's own."""
-    return value.removeprefix(f"{saved.folder}/") if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> tuple[str, str]:

@@ -191,12 +191,12 @@ def test_searches_side_by_side(own_folder):
 
 def test_tables(own_folder):
     made = searched(5)
-    told = list(csv.DictReader(io.StringIO(as_text(made, "csv"))))
+    told = list(csv.DictReader(io.StringIO(as_text(Saved(made), "csv"))))
     assert [row["state"] for row in told] == ["COMPLETE", "PRUNED", "COMPLETE", "COMPLETE", "PRUNED", "RUNNING"]
-    plain = json.loads(as_text(made, "json"))
+    plain = json.loads(as_text(Saved(made), "json"))
     assert plain[0]["value"] == made.trials[0].value
     assert plain[5]["value"] is None
-    lines = as_text(made, "md").splitlines()
+    lines = as_text(Saved(made), "md").splitlines()
     assert lines[0] == "| number | state | value | lr | depth | model | epochs | seconds |"
     assert len({line.count("|") for line in lines}) == 1
 
