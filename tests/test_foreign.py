@@ -133,8 +133,8 @@ def test_a_search_file_with_a_model_of_its_own_leaves_the_default_one_out(own_fo
         for name in ("mixed", "whole")
     )
     assert mixed.returncode == 1
-    assert "unexpected keyword argument 'net'" in mixed.stderr
-    assert "Of model=cnn it has net" in mixed.stderr
+    assert "model.net.image_shape is ???" in mixed.stderr
+    assert "Of model=cnn it has net, label_smoothing: if a config file" in mixed.stderr
     assert "override /model: null" in mixed.stderr
     assert whole.returncode == 0, whole.stderr
 

@@ -115,8 +115,8 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
 
 
 def _build_module(model: Any, datamodule: LightningDataModule | None, build: Callable[..., Any]) -> LightningModule:
-    filled = OmegaConf.create(_filled(model, datamodule, "model"), flags={"allow_objects": True})
     try:
+        filled = OmegaConf.create(_filled(model, datamodule, "model"), flags={"allow_objects": True})
         module = build(filled, "model")
     except ConfigError as error:
         raise type(error)(f"{error}{_hint_of_defaults(model)}") from error
