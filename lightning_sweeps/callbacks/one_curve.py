@@ -17,8 +17,9 @@ class OneCurve(QuietCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not (current_trial().restarted and trainer.is_global_zero):
             return
-        # Lightning logs under this number, not under the optimizers' global_step.
-        step = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001
+        # Lightning logs under this number, not under the optimizers' global_step. Hyperparameters, which may have been
+        # logged again by now, stand at step 0.
+        step = max(1, trainer.fit_loop.epoch_loop._batches_that_stepped)  # noqa: SLF001
         for logger in trainer.loggers:
             # By name, since pytorch_lightning has a class of its own.
             if any(one.__name__ == "TensorBoardLogger" for one in type(logger).__mro__):
