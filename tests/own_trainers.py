@@ -52,6 +52,8 @@ def main(config):
     )
     net = Net(config.lr, Odd())
     trainer.fit(net, loader, loader, ckpt_path=current_trial().ckpt_path)
+    if config.returns == "second fit":
+        Trainer(max_epochs=1, callbacks=[TrialCallback(**config.callback)], logger=False).fit(net, loader, loader)
     torch.save(net.state_dict(), Path(folder, "weights.pt"))
     if Path("stop-after").is_file():
         Path("stop-after").rename("stopped")

@@ -65,7 +65,7 @@ class SaveOnInterrupt(QuietCallback):
     def _save(self, trainer: Trainer) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             with current_trial().saving():
-                trainer.save_checkpoint(self.file)
+                trainer.save_checkpoint(self.file, weights_only=False)
             self.saved = True
 
     def _ask(self, number: int, frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -44,6 +44,8 @@ class TrialCallback(QuietCallback):
         MetricError: after the first validation: nobody logs ``monitor``.
     """
 
+    _watched: ClassVar[Trial | None] = None  # the trial that has a fit with this callback
+
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """A Trainer of ``pytorch_lightning``, the same library under its other name, wants its own kind of callback."""
         other = getattr(sys.modules.get("pytorch_lightning"), "Callback", QuietCallback)
@@ -59,6 +61,10 @@ class TrialCallback(QuietCallback):
         *,
         save: bool = True,
     ) -> None:
+        if mode not in (None, "min", "max"):
+            raise ConfigError(f"TrialCallback(mode='{mode}'): it is min or max, or left out")
+        if take not in (None, "best", "last"):
+            raise ConfigError(f"TrialCallback(take='{take}'): it is best or last")
         self.monitor = monitor
         self.mode = mode
         self.take = take
@@ -75,7 +81,12 @@ class TrialCallback(QuietCallback):
         if run is not None:
             self._require_same(run.objective)
         elif trial.number is not None:
-            self._set_up = True
+            if TrialCallback._watched is trial:
+                raise ConfigError(
+                    "this trial has a second fit with a TrialCallback, whose reports and checkpoint would be taken for "
+                    "the first one's: give the callback, and ckpt_path, to the fit that is searched"
+                )
+            self._set_up, TrialCallback._watched = True, trial
             # The last in the list saves the others' states as they are after the epoch, the first is saved by each.
             callbacks[:] = [*self._first(trial), *callbacks, *self._last(trial, trainer)]
             sign_checkpoints(trainer)
@@ -115,13 +126,14 @@ class TrialCallback(QuietCallback):
         mode = self.mode or MODES[direction]
         if mode != MODES[direction]:
             raise ConfigError(
-                f"TrialCallback(monitor='{self.monitor}', mode='{mode}'), but the search would {direction}.\n"
-                f"Say which is meant: {_typed(mode)}, or no mode"
+                f"TrialCallback(monitor='{self.monitor}', mode='{mode}'), but the search would {direction}: "
+                f"type {_typed(mode)}, or leave the mode out"
             )
         if self.mode is None and says_the_contrary(self.monitor, direction):
+            other = _typed("min" if mode == "max" else "max")
             raise ConfigError(
-                f"This search would {direction} {self.monitor}, whose name says the contrary.\n"
-                f"Say which is meant: {_typed('min' if mode == 'max' else 'max')}, or TrialCallback(mode='{mode}')"
+                f"the search would {direction} {self.monitor}, whose name says the contrary: type {other}, or write "
+                f"TrialCallback(mode='{mode}') if that is meant"
             )
         if self.take is not None:
             trial.take = self.take

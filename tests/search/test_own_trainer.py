@@ -148,8 +148,11 @@ def test_an_interrupted_trainer_without_the_callback_is_no_failure(program):
         (["+callback.mode=max"], "mode='max'), but the search would minimize"),
         (["callback.monitor=val_acc"], "would minimize val_acc, whose name says the contrary"),
         (["callback.monitor=null"], "has no metric to report"),
+        (["+callback.mode=maximise"], "TrialCallback(mode='maximise'): it is min or max"),
+        (["returns=second fit"], "second fit with a TrialCallback"),
+        (["+callback.save=false", "epochs=0"], "returned None, and reported nothing"),
     ],
-    ids=["misspelt", "other mode", "an accuracy", "none"],
+    ids=["misspelt", "other mode", "an accuracy", "none", "misspelt mode", "two fits", "no epoch"],
 )
 def test_contradictions_are_failures_that_name_the_way_out(own_folder, overrides, said):
     write()

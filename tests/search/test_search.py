@@ -33,7 +33,7 @@ def test_each_failure_has_its_reason_and_the_search_goes_on(sweep):
         1: "ValueError: a bad day",
         2: "returned nan",
         3: 'returned "good" (str); a number is needed',
-        4: "returned null (NoneType); a number is needed",
+        4: "returned None, and reported nothing",
         5: "its process left with exit code 3 and no result",
         6: "killed by SIGKILL (out of memory?)",
         7: "stopped by a signal",

@@ -72,10 +72,16 @@ def judge(returned: Any, objectives: int, take: str | None = None) -> Outcome:
     """
     if returned is None and objectives == 1 and take is not None:
         return Outcome("done", take=take)
+    if returned is None:
+        return Outcome("failed", reason="returned None, and reported nothing" if objectives == 1 else "returned None")
     several = isinstance(returned, list | tuple) and (objectives > 1 or any(map(_is_named, returned)))
     given: Sequence[Any] = returned if several else [returned]
     if len(given) != objectives:
         return Outcome("failed", reason=f"returned {_shown(returned)}; {objectives} numbers are needed")
+    return _numbers(given, returned)
+
+
+def _numbers(given: Sequence[Any], returned: Any) -> Outcome:
     numbers = []
     for one in given:
         one = one["value"] if _is_named(one) else one  # noqa: PLW2901

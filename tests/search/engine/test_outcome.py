@@ -27,13 +27,13 @@ def test_numbers_may_have_names(returned, objectives, values):
 @pytest.mark.parametrize(
     ("returned", "objectives", "reason"),
     [
-        (None, 1, "returned null (NoneType); a number is needed"),
+        (None, 1, "returned None, and reported nothing"),
         ({"accuracy": 1}, 1, 'returned {"accuracy": 1} (dict); a number is needed'),
         ({"value": None}, 1, "a number is needed"),
         ([{"value": 1}, {"value": 2}], 1, "1 numbers are needed"),
         ([1], 1, "a number is needed"),
         ({"value": math.nan}, 1, "returned nan"),
-        (None, 2, "2 numbers are needed"),
+        (None, 2, "returned None"),
     ],
 )
 def test_what_is_no_number_is_a_failure(returned, objectives, reason):
