@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a trial's or a run's folder: the one to go on from
 
+DIRECTIONS = {"min": "minimize", "max": "maximize"}  # Lightning's word for a mode, and Optuna's
+
 
 class Trial:
     """What a run may know of the search it belongs to. This one belongs to none: it keeps nothing and never prunes."""

@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import IO, Any
 
 OF_OTHERS = (
-    *(
-        "hydra",
-        "lightning.pytorch",
-        "lightning.pytorch.loggers",
-        "optuna",
-        "PIL.Image",
-        "rich.console",
-        "sklearn.datasets",
-    ),
-    *("sqlalchemy", "torch", "torch.utils.tensorboard", "torchmetrics.classification", "torchvision.transforms.v2"),
+    "hydra",
+    "lightning.pytorch",
+    "lightning.pytorch.loggers",
+    "optuna",
+    "PIL.Image",
+    "rich.console",
+    "sklearn.datasets",
+    "sqlalchemy",
+    "torch",
+    "torch.utils.tensorboard",
+    "torchmetrics.classification",
+    "torchvision.transforms.v2",
 )
 # They are read when an interpreter or a library starts.
 READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
@@ -69,7 +71,12 @@ class Commands:
         command = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
         self._tell({**command, "out": str(output[0]), "err": str(output[1])})
         process, late = int(self._answer()), threading.Event()
-        timer = threading.Timer(timeout, lambda: (late.set(), os.kill(process, signal.SIGKILL)))
+
+        def kill() -> None:
+            late.set()
+            os.kill(process, signal.SIGKILL)
+
+        timer = threading.Timer(timeout, kill)
         timer.start()
         code = int(self._answer())
         timer.cancel()

@@ -81,25 +81,16 @@ assert pl.callbacks.__spec__.name == "lightning.pytorch.callbacks"
 def test_a_pytorch_lightning_that_came_first_is_told_from_a_module_of_ours(own_folder):
     pytest.importorskip("pytorch_lightning")
     Path("mine.py").write_text(MINE.replace("lightning.pytorch", "pytorch_lightning"))
-    program = (
-        "import mine, sys; sys.argv = ['p', *sys.argv[1:]]; from lightning_sweeps import main; main(trust=['mine'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *RUN], capture_output=True, text=True, timeout=120, check=False
-    )
+    program = [sys.executable, "-c", "import mine; from lightning_sweeps import main; main(trust=['mine'])"]
+    done = subprocess.run([*program, *RUN], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert "Module is of pytorch_lightning, which was imported before lightning_sweeps" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_model_that_is_no_module_is_said(own_folder):
-    done = run(
-        "model._target_=torch.nn.Linear",
-        "~model.dataset",
-        "~model.encoder",
-        "+model.in_features=1",
-        "+model.out_features=1",
-    )
+    linear = ["model._target_=torch.nn.Linear", "+model.in_features=1", "+model.out_features=1"]
+    done = run(*linear, "~model.dataset", "~model.encoder")
     assert done.returncode == 1
     assert done.stderr.startswith("error: model: torch.nn.modules.linear.Linear is no LightningModule")
 

@@ -1,8 +1,7 @@
 """Lightning callbacks: four that configs name, those that belong to every run, and one for a Trainer of one's own.
 
-``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and
-``ConfusionMatrix``; ``TrialCallback`` is for a Trainer of one's own, and
-the others belong to every run.
+``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and ``ConfusionMatrix``; ``TrialCallback``
+is for a Trainer of one's own, and the others belong to every run.
 """
 
 from lightning_sweeps.callbacks.checkpoint import EpochCheckpoint

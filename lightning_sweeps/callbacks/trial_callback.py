@@ -16,11 +16,10 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.metric_names import says_the_contrary
 from lightning_sweeps.partials import let_partials_be_pickled
 from lightning_sweeps.safety.signatures import sign_checkpoints
-from lightning_sweeps.trial import LAST_CHECKPOINT, Trial, current_trial
+from lightning_sweeps.trial import DIRECTIONS, LAST_CHECKPOINT, Trial, current_trial
 
 let_partials_be_pickled()  # templates give their modules such
 METRICS = "lightning_sweeps_metrics"  # in a checkpoint
-MODES: dict[str, Literal["min", "max"]] = {"minimize": "min", "maximize": "max"}
 
 
 class TrialCallback(QuietCallback):
@@ -123,14 +122,14 @@ class TrialCallback(QuietCallback):
                 "TrialCallback() has no metric to report: name one that the module logs, monitor='val/loss'"
             )
         direction = trial.directions[0]
-        mode = self.mode or MODES[direction]
-        if mode != MODES[direction]:
+        mode: Literal["min", "max"] = "min" if direction == DIRECTIONS["min"] else "max"
+        other = f"hydra.sweeper.direction={DIRECTIONS['max' if mode == 'min' else 'min']}"
+        if self.mode not in (None, mode):
             raise ConfigError(
-                f"TrialCallback(monitor='{self.monitor}', mode='{mode}'), but the search would {direction}: "
-                f"type {_typed(mode)}, or leave the mode out"
+                f"TrialCallback(monitor='{self.monitor}', mode='{self.mode}'), but the search would {direction}: "
+                f"type {other}, or leave the mode out"
             )
         if self.mode is None and says_the_contrary(self.monitor, direction):
-            other = _typed("min" if mode == "max" else "max")
             raise ConfigError(
                 f"the search would {direction} {self.monitor}, whose name says the contrary: type {other}, or write "
                 f"TrialCallback(mode='{mode}') if that is meant"
@@ -155,7 +154,3 @@ def _is_kept(file: Path, trainer: Trainer) -> bool:
     callbacks: list[Any] = trainer.checkpoint_callbacks
     own = [one for one in callbacks if getattr(one, "save_last", None) is True and one.dirpath]
     return any(Path(one.dirpath) == file.parent for one in own)
-
-
-def _typed(mode: str) -> str:
-    return f"hydra.sweeper.direction={next(direction for direction, one in MODES.items() if one == mode)}"

@@ -109,12 +109,12 @@ def with_reported(outcome: Outcome, reports: Mapping[int, float], *, maximized: 
     """
     if outcome.how != "done" or outcome.take is None:
         return outcome
-    numbers = {step: value for step, value in reports.items() if not math.isnan(value)}
     if outcome.take == "last":
         return judge(reports[max(reports)], 1)
+    numbers = [value for value in reports.values() if not math.isnan(value)]
     if not numbers:
         return Outcome("failed", reason="reported nothing but nan")
-    return Outcome("done", [max(numbers.values()) if maximized else min(numbers.values())])
+    return Outcome("done", [max(numbers) if maximized else min(numbers)])
 
 
 def checked(outcome: Outcome, maximized: Sequence[bool]) -> Outcome:

@@ -8,8 +8,7 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.metric_names import says_the_contrary
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.overrides.text import key_of
-
-MODES = {"min": "minimize", "max": "maximize"}
+from lightning_sweeps.trial import DIRECTIONS
 
 
 def metric_of(config: Any) -> str | None:
@@ -27,7 +26,7 @@ def directions(given: Any, config: DictConfig) -> list[str]:
     Raises:
         ConfigError: it is neither, contradicts ``objective.mode``, or nobody has said what looks like a mistake.
     """
-    mode = MODES.get(str(OmegaConf.select(config, "objective.mode")))
+    mode = DIRECTIONS.get(str(OmegaConf.select(config, "objective.mode")))
     if given is None:
         direction = mode or "minimize"
         _ask(config, direction, mode)
