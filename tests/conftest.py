@@ -6,7 +6,7 @@ import pickle
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,14 +15,18 @@ import pytest
 
 # Threads of OpenMP that wait busily for each other make two programs on the same cores four times as slow.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
+# Hundreds of interpreters are started, and each would compile what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import torch
-from forked_commands import Commands
+from forked_commands import OF_A_SEARCH, Commands
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
 from lightning_sweeps.command.app import register_resolvers
 from lightning_sweeps.overrides.groups import CONF
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 register_resolvers([CONF])
 # The tests' networks are small: threads that wait for each other would take longer than the work.
@@ -69,29 +73,48 @@ def run_here(own_folder: Path) -> Callable[..., float | None]:
 
 
 @pytest.fixture(scope="session")
+def forked_searches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """Commands that share the imports of Hydra and Optuna."""
+    with closing(Commands(tmp_path_factory.mktemp("searches"), OF_A_SEARCH)) as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
 def forked_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    """Commands that share the imports of torch and Lightning."""
+    """Commands that share the imports of torch and Lightning too."""
     with closing(Commands(tmp_path_factory.mktemp("commands"))) as commands:
         yield commands
 
 
+def _python(commands: Commands, arguments: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **more}
+    if commands.suits(environment):
+        return commands.run(arguments, Path.cwd(), environment)
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
 @pytest.fixture
-def command(own_folder: Path, forked_commands: Commands) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run ``python -m lightning_sweeps ...`` in a process of its own, in the test's folder."""
+def python(forked_commands: Commands) -> Command:
+    """Run ``python SCRIPT ...`` or ``python -m MODULE ...`` in a process of its own, in the current folder.
+
+    Keywords are variables of its environment.
+    """
+    return lambda *arguments, **more: _python(forked_commands, arguments, **more)
+
+
+@pytest.fixture
+def python_without_torch(forked_searches: Commands) -> Command:
+    """The same for a program that does without torch."""
+    return lambda *arguments, **more: _python(forked_searches, arguments, **more)
+
+
+@pytest.fixture
+def command(own_folder: Path, python: Command) -> Command:
+    """Run ``python -m lightning_sweeps ...`` in a process of its own."""
 
     def run(*arguments: str, module: str = "lightning_sweeps", **more: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, **more}
-        if forked_commands.suits(environment):
-            return forked_commands.run(module, arguments, own_folder, environment)
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=own_folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return python("-m", module, *arguments, **more)
 
     return run
 
@@ -220,17 +243,6 @@ def app(own_folder: Path) -> Path:
 
 
 @pytest.fixture
-def sweep(app: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def sweep(app: Path, python_without_torch: Command) -> Command:
     """Run ``python app.py -m ... hydra.sweep.dir=s`` to its end."""
-
-    def run(*overrides: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
-            cwd=app.parent,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
+    return lambda *overrides: python_without_torch(str(app), "-m", "hydra.sweep.dir=s", *overrides)

@@ -16,18 +16,17 @@ import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import IO, Any
 
+OF_A_SEARCH = ("hydra", "optuna", "rich.console", "sqlalchemy")
 OF_OTHERS = (
-    "hydra",
+    *OF_A_SEARCH,
     "lightning.pytorch",
     "lightning.pytorch.loggers",
-    "optuna",
     "PIL.Image",
-    "rich.console",
     "sklearn.datasets",
-    "sqlalchemy",
     "torch",
     "torch.utils.tensorboard",
     "torchmetrics.classification",
@@ -38,7 +37,7 @@ READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
 
 
 class Commands:
-    """Runs ``python -m MODULE ARGUMENTS`` in forks of one interpreter.
+    """Runs ``python -m MODULE ...`` and ``python SCRIPT ...`` in forks of one interpreter.
 
     Args:
         folder: for what commands say.
@@ -58,9 +57,9 @@ class Commands:
         return all(environment.get(name) == self.environment.get(name) for name in names - {"PYTHONPATH"})
 
     def run(
-        self, module: str, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float = 300
+        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
-        """What the command does in this folder.
+        """What ``python`` with these arguments does in this folder.
 
         Raises:
             subprocess.TimeoutExpired: it takes longer; it is killed.
@@ -68,7 +67,7 @@ class Commands:
         output = [self.folder / name for name in ("out", "err")]
         for file in output:
             file.unlink(missing_ok=True)
-        command = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
+        command = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
         self._tell({**command, "out": str(output[0]), "err": str(output[1])})
         process, late = int(self._answer()), threading.Event()
 
@@ -83,7 +82,7 @@ class Commands:
         if late.is_set():
             raise subprocess.TimeoutExpired(arguments, timeout)
         said = [file.read_text() for file in output]
-        return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], code, *said)
+        return subprocess.CompletedProcess([sys.executable, *arguments], code, *said)
 
     def close(self) -> None:
         """End the interpreter."""
@@ -116,7 +115,7 @@ def _serve(commands: IO[str], answers: IO[str]) -> None:
 
 
 def _become(command: dict[str, Any]) -> None:
-    """Be what ``python -m`` starts."""
+    """Be what ``python`` starts."""
     descriptors = [os.open(os.devnull, os.O_RDONLY)]
     descriptors += [os.open(command[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND) for name in ("out", "err")]
     for number, descriptor in enumerate(descriptors):
@@ -126,14 +125,21 @@ def _become(command: dict[str, Any]) -> None:
     os.chdir(command["cwd"])
     os.environ.clear()
     os.environ.update(command["environment"])
-    sys.path[:1] = [command["cwd"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.argv = ["-m", *command["arguments"]]
-    sys.orig_argv = [sys.executable, "-m", command["module"], *command["arguments"]]
-    sys.modules["__main__"] = types.ModuleType("__main__")
+    program, *arguments = command["arguments"]
+    sys.orig_argv = [sys.executable, *command["arguments"]]
+    sys.argv = command["arguments"]
+    first = command["cwd"] if program == "-m" else str(Path(program).absolute().parent)
+    sys.path[:1] = [first, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code: object = 0
     try:
-        runpy._run_module_as_main(command["module"])
+        if program == "-m":
+            module, *sys.argv[1:] = arguments
+            runpy._run_module_as_main(module)
+        else:
+            main.__file__, main.__loader__ = program, SourceFileLoader("__main__", program)
+            exec(compile(Path(program).read_bytes(), program, "exec"), vars(main))
     except SystemExit as left:
         code = left.code
         if isinstance(code, str):

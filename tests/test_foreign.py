@@ -41,26 +41,33 @@ RUN = [
 ]
 
 
-def run(*overrides: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def trusting(command):
+    """``python -m lightning_sweeps`` that trusts the test's modules."""
+    trusted = {"LIGHTNING_SWEEPS_TRUST": "mine,old,template", "PYTHONPATH": str(Path.cwd())}
+    return lambda *arguments, **more: command(*arguments, **{**trusted, **more})
+
+
+@pytest.fixture
+def run(trusting):
+    """A run with ``mine.py``."""
     Path("mine.py").write_text(MINE)
-    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine,old", "PYTHONPATH": str(Path.cwd())}
-    command = [sys.executable, "-m", "lightning_sweeps", *RUN, *overrides]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return lambda *overrides: trusting(*RUN, *overrides)
 
 
-def test_objects_of_the_datamodule_fill_the_model_and_the_sanity_check_need_not_log(own_folder):
+def test_objects_of_the_datamodule_fill_the_model_and_the_sanity_check_need_not_log(run):
     done = run("objective.metric=val_loss", "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     assert json.loads(Path("run/result.json").read_text())["objective"] > 0
 
 
-def test_a_metric_that_no_real_validation_logs_is_said_after_the_first_one(own_folder):
+def test_a_metric_that_no_real_validation_logs_is_said_after_the_first_one(run):
     done = run("objective.metric=val_los", "trainer.max_epochs=50", "trainer.val_check_interval=2")
     assert done.returncode == 1
     assert "objective.metric=val_los: this metric is never logged. Did you mean 'val_loss'?" in done.stderr
 
 
-def test_modules_of_pytorch_lightning_are_modules_as_any(own_folder):
+def test_modules_of_pytorch_lightning_are_modules_as_any(run):
     Path("old.py").write_text(MINE.replace("import lightning.pytorch as pl", OLD))
     old = ["+model._target_=old.Module", "+datamodule._target_=old.Data", "objective.metric=val_loss"]
     done = run(*(one.removeprefix("+") for one in old), "callbacks=[best_checkpoint]", "hydra.run.dir=run")
@@ -88,7 +95,7 @@ def test_a_pytorch_lightning_that_came_first_is_told_from_a_module_of_ours(own_f
     assert "Traceback" not in done.stderr
 
 
-def test_a_model_that_is_no_module_is_said(own_folder):
+def test_a_model_that_is_no_module_is_said(run):
     linear = ["model._target_=torch.nn.Linear", "+model.in_features=1", "+model.out_features=1"]
     done = run(*linear, "~model.dataset", "~model.encoder")
     assert done.returncode == 1
@@ -109,20 +116,16 @@ hydra:
 """
 
 
-def test_a_search_file_with_a_model_of_its_own_leaves_the_default_one_out(own_folder):
+def test_a_search_file_with_a_model_of_its_own_leaves_the_default_one_out(trusting):
     """Or is told which keys of the default one it has."""
     folder = Path("own/search")
     folder.mkdir(parents=True)
     (folder / "whole.yaml").write_text(SEARCH_FILE.lstrip())
     (folder / "mixed.yaml").write_text(SEARCH_FILE.lstrip().replace("  - override /model: null\n", ""))
     Path("mine.py").write_text(MINE)
-    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
     more = ["~optimizer", "~scheduler", "objective.metric=val_loss", *RUN[6:]]
-    command = [sys.executable, "-m", "lightning_sweeps", "-m", "--config-dir=own", *more, "hydra.sweep.dir=s"]
-    mixed, whole = (
-        subprocess.run([*command, f"search={name}"], env=environment, capture_output=True, text=True, check=False)
-        for name in ("mixed", "whole")
-    )
+    command = ["-m", "--config-dir=own", *more, "hydra.sweep.dir=s"]
+    mixed, whole = (trusting(*command, f"search={name}") for name in ("mixed", "whole"))
     assert mixed.returncode == 1
     assert "model.net.image_shape is ???" in mixed.stderr
     assert "Of model=cnn it has net, label_smoothing: if a config file" in mixed.stderr
@@ -147,7 +150,7 @@ class Template(pl.LightningModule):
 """
 
 
-def test_a_module_as_templates_publish_it_trains_and_goes_on(own_folder):
+def test_a_module_as_templates_publish_it_trains_and_goes_on(trusting):
     """Its optimizer comes as a partial, and is kept in its hyperparameters and so in its checkpoints."""
     Path("template.py").write_text(MINE + TEMPLATE)
     model = (
@@ -155,12 +158,10 @@ def test_a_module_as_templates_publish_it_trains_and_goes_on(own_folder):
         "out_features: 1}, optimizer: {_target_: torch.optim.Adam, _partial_: true, lr: 0.01}, scheduler: {_target_: "
         "torch.optim.lr_scheduler.StepLR, _partial_: true, step_size: 5}}"
     )
-    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "template", "PYTHONPATH": str(Path.cwd())}
     typed = ["~model", model, *RUN[2:], "datamodule._target_=template.Data", "objective.metric=val_loss"]
     typed[typed.index("callbacks=none")] = "callbacks=[last_checkpoint]"
     for number, more in enumerate(([], ["ckpt_path=0/checkpoints/last.ckpt", "trainer.max_epochs=2"])):
-        command = [sys.executable, "-m", "lightning_sweeps", *typed, *more, f"hydra.run.dir={number}"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = trusting(*typed, *more, f"hydra.run.dir={number}")
         assert done.returncode == 0, done.stderr
     assert json.loads(Path("1/result.json").read_text())["epochs"] == 2
 
@@ -182,7 +183,7 @@ class Drawing(Module):
 """
 
 
-def test_kills_at_epochs_ends_leave_no_trace_in_a_foreign_module(own_folder):
+def test_kills_at_epochs_ends_leave_no_trace_in_a_foreign_module(trusting):
     """A shuffling DataLoader, dropout, Python's and NumPy's numbers: the same weights to the last bit."""
     Path("mine.py").write_text("import time\nfrom pathlib import Path\n" + MINE + DRAWING)
     Path("ended").mkdir()
@@ -193,7 +194,7 @@ def test_kills_at_epochs_ends_leave_no_trace_in_a_foreign_module(own_folder):
         *("hydra.sweeper.report=false", "hydra/sweeper=study"),
     ]
     search[search.index("seed=1,")] = "seed=choice(1)"
-    subprocess.run([*search, "hydra.sweep.dir=whole"], env=environment, check=True, timeout=120)
+    assert trusting(*search[3:], "hydra.sweep.dir=whole").returncode == 0
     for epoch in (1, 2, 4):
         stop = Path(f"stop-before-{epoch}")
         stop.touch()
@@ -202,7 +203,7 @@ def test_kills_at_epochs_ends_leave_no_trace_in_a_foreign_module(own_folder):
         searching.kill()
         searching.wait()
         Path("stopped").unlink()
-    subprocess.run([*search, "hydra.sweep.dir=killed"], env=environment, check=True, timeout=120)
+    assert trusting(*search[3:], "hydra.sweep.dir=killed").returncode == 0
     found = [torch.load(f"{name}/0/checkpoints/last.ckpt", weights_only=True) for name in ("whole", "killed")]
     assert found[0]["epoch"] == found[1]["epoch"] == 4
     for name, weights in found[0]["state_dict"].items():
@@ -221,7 +222,7 @@ class Holding(Module):
 """
 
 
-def test_a_checkpoint_with_objects_goes_on_if_a_run_of_this_user_wrote_it(own_folder):
+def test_a_checkpoint_with_objects_goes_on_if_a_run_of_this_user_wrote_it(trusting):
     Path("mine.py").write_text("import time\nfrom pathlib import Path\n" + MINE + HOLDING)
     environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd()), "XDG_STATE_HOME": "me"}
     ours = [sys.executable, "-m", "lightning_sweeps"]
@@ -232,23 +233,21 @@ def test_a_checkpoint_with_objects_goes_on_if_a_run_of_this_user_wrote_it(own_fo
     wait_until(Path("stopped").is_file)
     searching.kill()
     searching.wait()
-    subprocess.run(search, env=environment, check=True, timeout=120)
+    assert trusting(*search[3:], XDG_STATE_HOME="me").returncode == 0
     assert Path("loaded").read_text() == "0"
 
     Path("loaded").unlink()
-    again = [*ours, *run, "trainer.max_epochs=3", "ckpt_path=s/0/checkpoints/last.ckpt"]
-    another = {"XDG_STATE_HOME": "another"}
-    for more in (another, {}):
-        if not more:  # the same file, changed by a byte
+    again = [*run, "trainer.max_epochs=3", "ckpt_path=s/0/checkpoints/last.ckpt"]
+    for user in ("another", "me"):
+        if user == "me":  # the same file, changed by a byte
             with Path("s/0/checkpoints/last.ckpt").open("ab") as file:
                 file.write(b"\0")
-        done = subprocess.run(again, env=environment | more, capture_output=True, text=True, timeout=120, check=False)
+        done = trusting(*again, XDG_STATE_HOME=user)
         assert done.returncode == 1
         assert "holds more than tensors (mine.Thing), so loading it could run code" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 2
         assert not Path("loaded").exists()
-    trusting = another | {"LIGHTNING_SWEEPS_TRUST": "mine,ckpt_path"}
-    subprocess.run(again, env=environment | trusting, check=True, timeout=120)
+    assert trusting(*again, XDG_STATE_HOME="another", LIGHTNING_SWEEPS_TRUST="mine,ckpt_path").returncode == 0
     assert Path("loaded").read_text() == "1"
 
 
@@ -260,12 +259,10 @@ class Failing(Module):
 """
 
 
-def test_the_reason_of_another_rank_is_the_runs(own_folder):
+def test_the_reason_of_another_rank_is_the_runs(trusting):
     Path("mine.py").write_text(MINE + FAILING)
-    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=run", "objective.metric=null"]
-    command = [sys.executable, "-m", "lightning_sweeps", *RUN, "model._target_=mine.Failing", *ddp]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = trusting(*RUN, "model._target_=mine.Failing", *ddp)
     assert done.returncode == 1
     assert "error: rank 1: ValueError: no data on this rank" in done.stderr
     assert "rank 1: ValueError: no data on this rank" in json.loads(Path("run/result.json").read_text())["reason"]
@@ -278,15 +275,11 @@ class Thaw(pl.callbacks.BaseFinetuning):
 """
 
 
-def test_a_run_that_goes_on_with_a_finetuning_callback_is_told_what_lightning_does(own_folder):
+def test_a_run_that_goes_on_with_a_finetuning_callback_is_told_what_lightning_does(trusting):
     Path("mine.py").write_text(MINE + THAWING)
-    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
     callback = ["callbacks=[last_checkpoint]", "+callbacks.thaw={_target_: mine.Thaw}", "objective.metric=val_loss"]
-    command = [sys.executable, "-m", "lightning_sweeps", *RUN, *callback]
     for more in (["hydra.run.dir=run"], ["ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2"]):
-        done = subprocess.run(
-            [*command, *more], env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = trusting(*RUN, *callback, *more)
         assert done.returncode == 0, done.stderr
         said = "going on: Lightning freezes again what Thaw had unfrozen" in done.stdout + done.stderr
         assert said == (len(more) > 1)

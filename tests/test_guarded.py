@@ -1,8 +1,6 @@
 """What Hydra does for a config before the program is asked is done for a trusted one only."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,14 @@ QUICK = ["model=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=1", "
 
 
 @pytest.fixture
-def run(own_folder):
+def run(own_folder, command):
     (own_folder / "evil").mkdir()
     (own_folder / "evil/__init__.py").write_text(EVIL)
     (own_folder / "evil/config.yaml").write_text("x: 1\n")
     (own_folder / "thesis.tex").write_text("all of it")
 
     def start(*overrides: str, trust: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(own_folder), "LIGHTNING_SWEEPS_TRUST": trust}
-        command = [sys.executable, "-m", "lightning_sweeps", *QUICK, *overrides]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return command(*QUICK, *overrides, PYTHONPATH=str(own_folder), LIGHTNING_SWEEPS_TRUST=trust)
 
     return start
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def answered(tmp_path_factory):
     """Answer a command line in a folder; the commands share one process's imports, this package's too."""
     with closing(Commands(tmp_path_factory.mktemp("commands"), [*OF_OTHERS, *OF_OURS])) as commands:
-        yield lambda arguments, folder: commands.run("lightning_sweeps", arguments, folder, os.environ)
+        yield lambda arguments, folder: commands.run(["-m", "lightning_sweeps", *arguments], folder, os.environ)
 
 
 @pytest.fixture

@@ -13,28 +13,25 @@ SMALL = ["model=mlp", "trainer.max_epochs=1", "optimizer.lr=0.1,0.2"]
 REPORT, RERUN, RESUME, JOIN = (f"lightning_sweeps.{name}" for name in ("report", "rerun", "resume", "join"))
 
 
-def run_in(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=200
-    )
-
-
 @pytest.mark.parametrize("name", ['bob\'s a=b, "ünï"', "(1) [2] {x} \\ \t%"])
-def test_a_folder_may_have_any_name(own_folder, name):
+def test_a_folder_may_have_any_name(command, own_folder, monkeypatch, name):
     folder = own_folder / name
     folder.mkdir()
-    done = run_in(folder, "lightning_sweeps", "-m", *SMALL, "hydra.sweep.dir=s")
+    monkeypatch.chdir(folder)
+    done = command("-m", *SMALL, "hydra.sweep.dir=s")
     assert done.returncode == 0, done.stderr
     for module in (RESUME, RERUN, REPORT):
-        done = run_in(folder, module, "s")
+        done = command("s", module=module)
         assert done.returncode == 0, f"{module}: {done.stderr}"
-    assert "nothing was left to do" in run_in(own_folder, RESUME, f"{name}/s").stdout
+    monkeypatch.chdir(own_folder)
+    assert "nothing was left to do" in command(f"{name}/s", module=RESUME).stdout
     assert len(study(folder / "s").trials) == 2
 
 
-def test_a_folder_whose_name_is_an_interpolation_is_refused(own_folder):
+def test_a_folder_whose_name_is_an_interpolation_is_refused(command, own_folder, monkeypatch):
     (own_folder / "a${b}").mkdir()
-    done = run_in(own_folder / "a${b}", "lightning_sweeps", "model=mlp")
+    monkeypatch.chdir(own_folder / "a${b}")
+    done = command("model=mlp")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "interpolation; rename it" in done.stderr

@@ -1,8 +1,6 @@
 """``TrialCallback`` in a program that has a Trainer of its own."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -36,20 +34,21 @@ def write(library="lightning.pytorch"):
     return Path("train.py")
 
 
-def run(*overrides):
-    command = [sys.executable, "train.py", *overrides]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture
+def run(python):
+    return lambda *overrides: python("train.py", *overrides)
 
 
-def search(*overrides):
-    return run("-m", "hydra.sweep.dir=s", *overrides)
+@pytest.fixture
+def search(run):
+    return lambda *overrides: run("-m", "hydra.sweep.dir=s", *overrides)
 
 
 def epochs():
     return [line.split()[1] for line in Path("epochs").read_text().splitlines() if line.startswith("0 ")]
 
 
-def test_a_search_of_it_reports_each_epoch_and_takes_the_best_report(own_folder, library):
+def test_a_search_of_it_reports_each_epoch_and_takes_the_best_report(search, own_folder, library):
     write(library)
     done = search("lr=0.05,0.1")
     assert done.returncode == 0, done.stderr
@@ -58,14 +57,14 @@ def test_a_search_of_it_reports_each_epoch_and_takes_the_best_report(own_folder,
         assert trial.value == min(trial.intermediate_values.values())
 
 
-def test_a_run_of_it_is_untouched(program):
+def test_a_run_of_it_is_untouched(run, program):
     done = run("hydra.run.dir=r")
     assert done.returncode == 0, done.stderr
     assert not Path("r/checkpoints").exists()
     assert not list(Path("r").glob("**/.signatures.json"))
 
 
-def test_killed_in_the_middle_it_goes_on_from_its_last_epoch_with_one_curve(own_folder, library):
+def test_killed_in_the_middle_it_goes_on_from_its_last_epoch_with_one_curve(run, own_folder, library):
     """The same weights as without the kill, to the last bit: a shuffling loader draws what it would have drawn."""
     program = write(library)
     assert run("-m", "hydra.sweep.dir=whole", "lr=choice(0.05)", "hydra.sweeper.n_trials=1").returncode == 0
@@ -88,7 +87,7 @@ def test_killed_in_the_middle_it_goes_on_from_its_last_epoch_with_one_curve(own_
     assert [one.step for one in events] == list(range(16))
 
 
-def test_killed_after_its_last_epoch_it_has_the_metrics_of_that_epoch(program):
+def test_killed_after_its_last_epoch_it_has_the_metrics_of_that_epoch(search, program):
     Path("stop-after").touch()
     typed = ["lr=choice(0.05)", "hydra.sweeper.n_trials=1", "returns=number"]
     searching = start(program, *typed)
@@ -102,7 +101,7 @@ def test_killed_after_its_last_epoch_it_has_the_metrics_of_that_epoch(program):
     assert trial.value == pytest.approx(trial.intermediate_values[4])
 
 
-def test_a_pruned_trial_ends_in_order(program):
+def test_a_pruned_trial_ends_in_order(search, program):
     done = search(
         "lr=choice(0.05)",
         "hydra.sweeper.n_trials=1",
@@ -116,7 +115,7 @@ def test_a_pruned_trial_ends_in_order(program):
     assert epochs() == ["0"]
 
 
-def test_ctrl_c_keeps_the_step_and_the_trial_goes_on(program):
+def test_ctrl_c_keeps_the_step_and_the_trial_goes_on(search, program):
     Path("stop-2").touch()
     searching = start(program, "lr=choice(0.05)", "hydra.sweeper.n_trials=1")
     wait_until(Path("stopped").is_file, 60)
@@ -154,14 +153,14 @@ def test_an_interrupted_trainer_without_the_callback_is_no_failure(program):
     ],
     ids=["misspelt", "other mode", "an accuracy", "none", "misspelt mode", "two fits", "no epoch"],
 )
-def test_contradictions_are_failures_that_name_the_way_out(own_folder, overrides, said):
+def test_contradictions_are_failures_that_name_the_way_out(search, own_folder, overrides, said):
     write()
     done = search("lr=choice(0.05)", "hydra.sweeper.n_trials=1", *overrides)
     assert done.returncode == 1
     assert said in study().trials[0].user_attrs["reason"], done.stderr
 
 
-def test_processes_of_a_distributed_trial_are_pruned_together(own_folder):
+def test_processes_of_a_distributed_trial_are_pruned_together(search, own_folder):
     write()
     done = search("lr=choice(0.05)", *PRUNED_AT_ONCE, "devices=2", "strategy=ddp")
     (trial,) = study().trials
@@ -170,7 +169,7 @@ def test_processes_of_a_distributed_trial_are_pruned_together(own_folder):
 
 
 @pytest.mark.parametrize("returns", ["number", "dict"])
-def test_what_it_returns_counts_more_than_its_reports(own_folder, returns):
+def test_what_it_returns_counts_more_than_its_reports(search, own_folder, returns):
     write()
     done = search("lr=choice(0.9)", "hydra.sweeper.n_trials=1", f"returns={returns}")
     assert done.returncode == 0, done.stderr
@@ -178,7 +177,7 @@ def test_what_it_returns_counts_more_than_its_reports(own_folder, returns):
     assert trial.value == trial.intermediate_values[4] > min(trial.intermediate_values.values())
 
 
-def test_the_last_report_counts_if_the_callback_says_so(own_folder):
+def test_the_last_report_counts_if_the_callback_says_so(search, own_folder):
     write()
     done = search("lr=choice(0.9)", "hydra.sweeper.n_trials=1", "+callback.take=last")
     assert done.returncode == 0, done.stderr

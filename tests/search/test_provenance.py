@@ -1,7 +1,6 @@
 """What a search notes to be repeated."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,14 +111,14 @@ def test_a_resumed_search_has_two_starts(sweep, command):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["resume", "join", "rerun"])
-def test_a_program_that_somebody_else_started_is_started_if_it_is_trusted(sweep, app, own_folder, module):
+def test_a_program_that_somebody_else_started_is_started_if_it_is_trusted(
+    sweep, python_without_torch, app, own_folder, module
+):
     assert sweep("x=1,2", "hydra.sweeper.n_trials=1").returncode == 0
     app.write_text("from pathlib import Path\nPath('started').touch()\n" + app.read_text())
 
     def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", f"lightning_sweeps.{module}", "s", *arguments]
-        environment = {**os.environ, **environment}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return python_without_torch("-m", f"lightning_sweeps.{module}", "s", *arguments, **environment)
 
     assert start().returncode == 0, "one's own"
     Path("started").unlink()

@@ -47,13 +47,13 @@ if __name__ == "__main__":
 """
 
 
-def resume(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lightning_sweeps.resume", str(folder), *overrides]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture
+def resume(python_without_torch):
+    return lambda folder, *overrides: python_without_torch("-m", "lightning_sweeps.resume", str(folder), *overrides)
 
 
 @pytest.mark.parametrize("entry", ["launch", "hydra_main", "structured"])
-def test_a_killed_search_goes_on(own_folder, entry):
+def test_a_killed_search_goes_on(resume, own_folder, entry):
     Path("app.py").write_text(f"ENTRY = {entry!r}\n{PROGRAM}")
     typed = ["-m", "x=1.0,2.0,3.0"] if entry != "launch" else []
     supervisor = subprocess.Popen([sys.executable, "app.py", *typed], stdout=subprocess.DEVNULL)
@@ -71,30 +71,29 @@ def test_a_killed_search_goes_on(own_folder, entry):
     assert list(Path("multirun").glob("*/*")) == [folder], "no other search was begun"
 
 
-def test_what_such_a_program_cannot_be_given_is_said(own_folder):
+def test_what_such_a_program_cannot_be_given_is_said(python_without_torch, resume, own_folder):
     Path("app.py").write_text(f"ENTRY = 'launch'\n{PROGRAM}")
     Path("hanging").touch()
-    subprocess.run([sys.executable, "app.py"], capture_output=True, timeout=120, check=True)
+    assert python_without_torch("app.py").returncode == 0
     (folder,) = Path("multirun").glob("*/*")
     done = resume(folder, "hydra.sweeper.n_trials=7")
     assert done.returncode == 1
     assert done.stderr == (
         "error: python app.py takes no overrides from its command line.\nWrite into it: hydra.sweeper.n_trials=7\n"
     )
-    command = [sys.executable, "-m", "lightning_sweeps.rerun", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = python_without_torch("-m", "lightning_sweeps.rerun", str(folder))
     assert done.returncode == 1
     assert "takes no overrides from its command line, so it cannot run a single trial again" in done.stderr
     assert len(rows(folder)) == 3
 
 
-def test_a_trial_can_be_run_again(own_folder):
+def test_a_trial_can_be_run_again(python_without_torch, own_folder):
     Path("app.py").write_text(f"ENTRY = 'hydra_main'\n{PROGRAM}".replace("sys.argv += overrides", "overrides = []"))
     Path("hanging").touch()
     search = ["-m", "hydra/sweeper=study", "x=1.0,2.0", "hydra.sweep.dir=s"]
-    subprocess.run([sys.executable, "app.py", *search], capture_output=True, timeout=120, check=True)
-    command = [sys.executable, "-m", "lightning_sweeps.rerun", "s", "--trial", "1", f"hydra.run.dir={own_folder}/again"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert python_without_torch("app.py", *search).returncode == 0
+    command = ["-m", "lightning_sweeps.rerun", "s", "--trial", "1", f"hydra.run.dir={own_folder}/again"]
+    done = python_without_torch(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     (config,) = Path("again").rglob("config.yaml")
     assert "x: 2.0" in config.read_text()
