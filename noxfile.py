@@ -20,9 +20,9 @@ CODE = ["lightning_sweeps", "tests", "benchmarks", "docs", "examples", "noxfile.
 PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
 QUICK = [
     *("tests/test_imports.py", "tests/test_private_parts.py", "tests/test_passwords.py"),
-    *("tests/search/engine", "tests/search/test_space.py", "tests/search/test_compose.py"),
+    *("tests/searches/engine", "tests/searches/test_space.py", "tests/searches/test_compose.py"),
     "tests/contracts/test_storages.py",
-    "tests/search/test_search.py::test_every_combination_runs_once",
+    "tests/searches/test_search.py::test_every_combination_runs_once",
     "tests/test_run.py::test_leaves_what_a_person_needs",
     # Storages in memory and in a journal; and 2,000 spaces that are compared with Hydra's own sweeper take 40 s.
     *("-k", "not (sqlite or postgresql or mysql or redis or database or redis_server or whatever_is_typed)"),

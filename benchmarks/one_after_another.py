@@ -15,7 +15,7 @@ from omegaconf import open_dict, read_write
 
 from lightning_sweeps.command.app import register_resolvers
 from lightning_sweeps.overrides.groups import CONF
-from lightning_sweeps.run.train import run
+from lightning_sweeps.runs.train import run
 from lightning_sweeps.safety import trust
 
 

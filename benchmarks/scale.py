@@ -27,16 +27,16 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from run import machine
 
-from lightning_sweeps.search.engine.budget import Budget
-from lightning_sweeps.search.engine.tally import Tally
-from lightning_sweeps.search.record.trials_csv import Results
-from lightning_sweeps.search.space.samplers import Numbered
-from lightning_sweeps.search.space.space import Space
-from lightning_sweeps.search.store.journal import JOURNAL, open_journal, read_journal
-from lightning_sweeps.search.store.storage import flush, open_url
-from lightning_sweeps.search.study.news import Reading, maximizes
-from lightning_sweeps.search.study.opening import open_study
-from lightning_sweeps.search.study.owners import Owner
+from lightning_sweeps.searches.engine.budget import Budget
+from lightning_sweeps.searches.engine.tally import Tally
+from lightning_sweeps.searches.record.trials_csv import Results
+from lightning_sweeps.searches.space.samplers import Numbered
+from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.store.journal import JOURNAL, open_journal, read_journal
+from lightning_sweeps.searches.store.storage import flush, open_url
+from lightning_sweeps.searches.study.news import Reading, maximizes
+from lightning_sweeps.searches.study.opening import open_study
+from lightning_sweeps.searches.study.owners import Owner
 
 HERE = Path(__file__).parent
 SPACE = Space({name: FloatDistribution(-5.0, 5.0) for name in "abcd"})
@@ -195,7 +195,7 @@ def ask_at_once(url: str, folder: Path, sampler: optuna.samplers.BaseSampler, si
     """Median seconds, and seconds of this process's CPU, of a trial among so many that are asked for together."""
     from optuna.storages._rdb.storage import _create_scoped_session
 
-    from lightning_sweeps.search.store import rows
+    from lightning_sweeps.searches.store import rows
 
     study = opened(url, folder, sampler)
     owner = Owner(study, folder, 60.0)

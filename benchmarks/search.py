@@ -23,7 +23,7 @@ from typing import Self
 from own_work import PROGRAM
 from run import machine
 
-from lightning_sweeps.search.execute.gpus import visible_gpus
+from lightning_sweeps.searches.execute.gpus import visible_gpus
 
 HERE = Path(__file__).parent
 APP = """

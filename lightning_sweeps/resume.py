@@ -41,7 +41,7 @@ def start_again(usage: str, *more: str) -> None:
         sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage.splitlines()[0]}")
     from lightning_sweeps.errors import ConfigError
     from lightning_sweeps.overrides.again import typed
-    from lightning_sweeps.search.store.search_folder import read_saved_config
+    from lightning_sweeps.searches.store.search_folder import read_saved_config
 
     try:
         saved = read_saved_config(file).hydra
@@ -57,7 +57,7 @@ def _become_the_program(folder: Path, overrides: list[str], changed: list[str], 
     """Start it in this process. A program that takes no overrides from its command line finds them noted."""
     from lightning_sweeps.errors import ConfigError
     from lightning_sweeps.overrides.again import note_what_to_go_on_with
-    from lightning_sweeps.search.record.provenance import program_of
+    from lightning_sweeps.searches.record.provenance import program_of
 
     try:
         program = program_of(folder, str(Path.cwd()), trusted)

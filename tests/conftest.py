@@ -62,7 +62,7 @@ def run_here(own_folder: Path) -> Callable[..., float | None]:
     """Compose and run in this process; everything lands in the test's folder, or in ``folder``."""
 
     def run(*overrides: str, folder: str = ".") -> float | None:
-        from lightning_sweeps.run.train import run as train
+        from lightning_sweeps.runs.train import run as train
 
         target = own_folder / folder
         target.mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ports import free_ports
-from searches import wait_until
+from search_commands import wait_until
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ports import free_ports
-from searches import gone, wait_until
+from search_commands import gone, wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "scancel", "squeue")
 CONFIG = """

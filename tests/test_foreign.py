@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from searches import wait_until
+from search_commands import wait_until
 
 pytestmark = pytest.mark.slow
 MINE = """

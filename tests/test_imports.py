@@ -17,12 +17,12 @@ ROOMS = [
     {"__init__", "resume", "rerun", "schemas"},
     {"command"},
     {"report"},
-    {"search"},
-    {"search.record"},
-    {"search.study", "search.execute"},
-    {"search.store", "search.space"},
-    {"search.engine"},
-    {"run"},
+    {"searches"},
+    {"searches.record"},
+    {"searches.study", "searches.execute"},
+    {"searches.store", "searches.space"},
+    {"searches.engine"},
+    {"runs"},
     {"models", "datamodules", "callbacks"},
     {"safety"},
     {"files", "overrides"},
@@ -31,15 +31,15 @@ ROOMS = [
 FLOOR = {name: floor for floor, names in enumerate(ROOMS) for name in names}
 # What a room does without, also where it would be at hand.
 WITHOUT = {
-    "search.engine": {"optuna", "multiprocessing", "hydra", "omegaconf"},
-    "search.execute": {"optuna"},
-    "search.study": {"multiprocessing", "subprocess"},
-    "search.store": {"multiprocessing", "subprocess"},
+    "searches.engine": {"optuna", "multiprocessing", "hydra", "omegaconf"},
+    "searches.execute": {"optuna"},
+    "searches.study": {"multiprocessing", "subprocess"},
+    "searches.store": {"multiprocessing", "subprocess"},
 }
 
 
 def room(parts: list[str]) -> str:
-    """Of a module, given as the parts of its name below the package's: ``search.space`` of ``search.space.compose``."""
+    """Of a module, by the parts of its name below the package: ``searches.space`` of ``searches.space.compose``."""
     name = ".".join(parts[:2])
     return name if name in FLOOR else parts[0]
 
@@ -69,7 +69,7 @@ def test_imports_go_down_only(file):
 
 def test_a_run_knows_nothing_of_optuna():
     for file in PACKAGE.rglob("*.py"):
-        if room_of(file).split(".")[0] in ("search", "rerun", "report", "schemas"):
+        if room_of(file).split(".")[0] in ("searches", "rerun", "report", "schemas"):
             continue
         assert "optuna" not in {name.split(".")[0] for name in _all_imports(file)}, file
 

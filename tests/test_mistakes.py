@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from forked_commands import OF_OTHERS, Commands
 
-OF_OURS = ["lightning_sweeps.command.app", "lightning_sweeps.run.train", "lightning_sweeps.search.search"]
+OF_OURS = ["lightning_sweeps.command.app", "lightning_sweeps.runs.train", "lightning_sweeps.searches.search"]
 TABLE = Path(__file__).with_name("mistakes.txt").read_text().splitlines()
 MISTAKES = {line[2:]: answer.strip() for line, answer in itertools.pairwise(TABLE) if line.startswith("$ ")}
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from searches import study
+from search_commands import study
 
 pytestmark = pytest.mark.slow
 SMALL = ["model=mlp", "trainer.max_epochs=1", "optimizer.lr=0.1,0.2"]

@@ -46,8 +46,8 @@ from optuna.storages.journal._storage import JournalOperation
 from torch.utils.tensorboard import SummaryWriter
 
 from lightning_sweeps.callbacks.checkpoint import EpochCheckpoint
-from lightning_sweeps.search.store.database import _INNER
-from lightning_sweeps.search.store.known_tables import are_known
+from lightning_sweeps.searches.store.database import _INNER
+from lightning_sweeps.searches.store.known_tables import are_known
 
 
 def takes(function, *names):

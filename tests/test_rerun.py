@@ -12,7 +12,7 @@ import pytest
 from conftest import composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
-from searches import rows, study, wait_until
+from search_commands import rows, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.groups import CONF

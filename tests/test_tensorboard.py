@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser import chromium
-from searches import rows, wait_until
+from search_commands import rows, wait_until
 from selenium.webdriver.support.ui import WebDriverWait
 from tensorboards import ask, tensorboard, wait_for
 

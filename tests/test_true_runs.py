@@ -13,7 +13,7 @@ from lightning.pytorch import Callback
 
 from lightning_sweeps.callbacks.objective import _nearest as nearest_metric
 from lightning_sweeps.errors import CheckpointError, ConfigError, MetricError
-from lightning_sweeps.run.predictions import write_predictions
+from lightning_sweeps.runs.predictions import write_predictions
 from lightning_sweeps.safety import trust
 
 QUICK = ["model=mlp", "trainer.accelerator=cpu"]

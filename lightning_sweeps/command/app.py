@@ -28,8 +28,8 @@ from lightning_sweeps.files.folders import require_inside
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.overrides.groups import CONF, add_config_folder, describe_groups
 from lightning_sweeps.overrides.text import key_of
-from lightning_sweeps.run.one_lightning import share_one_lightning
-from lightning_sweeps.run.values import require_a_validation, require_kinds
+from lightning_sweeps.runs.one_lightning import share_one_lightning
+from lightning_sweeps.runs.values import require_a_validation, require_kinds
 from lightning_sweeps.safety import trust as trusting
 from lightning_sweeps.safety import user_key  # noqa: F401 (reads its place before a config can set another)
 from lightning_sweeps.terminal.console import could_write
@@ -68,7 +68,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     def rehearse(config: DictConfig) -> None:
         check(config)
-        from lightning_sweeps.run import dry_run
+        from lightning_sweeps.runs import dry_run
 
         HydraConfig.instance().set_config(config)
         with read_write(config), open_dict(config):
@@ -76,7 +76,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         dry_run.rehearse(config)
 
     # Read by the sweeper ``study``. The first two know before the first trial what is wrong with a config.
-    of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.run.warm",)}
+    of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.runs.warm",)}
     vars(task).update(of_a_search)
     Plugins.instance().register(StudySweeper)  # even if the package is used without being installed
     guard_hydra()
@@ -164,7 +164,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             _require_one_run(hydra_config)
             trusting.require_harmless(hydra_config.job.env_set)
             require_kinds(plain, hydra_config.runtime.choices, folders)
-            from lightning_sweeps.run.train import run
+            from lightning_sweeps.runs.train import run
 
             # What was imported stays: no collection looks at it again, nor copies its pages in a forked process. Of
             # several trials in one process only the first freezes, or nothing of a trial would ever be collected.

@@ -17,8 +17,8 @@ from lightning_sweeps.command import stock_files
 from lightning_sweeps.errors import ConfigError, GuardMissingError, SweepsError
 from lightning_sweeps.overrides.again import go_on_with_what_was_noted
 from lightning_sweeps.safety.passwords import masked
-from lightning_sweeps.search import config as configs
-from lightning_sweeps.search.options import Options
+from lightning_sweeps.searches import config as configs
+from lightning_sweeps.searches.options import Options
 from lightning_sweeps.terminal.closed import open_what_is_closed
 
 configs.register()
@@ -35,7 +35,7 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; leaves with ``sys.exit`` if the search failed or was interrupted."""
-        from lightning_sweeps.search.execute.program import this_program
+        from lightning_sweeps.searches.execute.program import this_program
 
         with _explained():
             options = Options.read(self.options)
@@ -64,7 +64,7 @@ def _explained() -> Iterator[None]:
 
 def join_search(options: Options, program: Any, arguments: Sequence[str]) -> None:
     """Sweep, as a worker that a launcher has started."""
-    from lightning_sweeps.search.execute.program import this_program
+    from lightning_sweeps.searches.execute.program import this_program
 
     with _explained():
         _sweep(options, this_program(program.hydra_context, program.task_function, program.config), arguments)
@@ -82,15 +82,15 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
         )
     if sys.modules["__main__"].__name__ == "__mp_main__":  # the program is being imported for its trials
         raise GuardMissingError
-    from lightning_sweeps.search.execute.gpus import hold_for
-    from lightning_sweeps.search.execute.slots import Asked, Slot, Slots, divide
+    from lightning_sweeps.searches.execute.gpus import hold_for
+    from lightning_sweeps.searches.execute.slots import Asked, Slot, Slots, divide
 
     config = program.config
     go_on_with_what_was_noted(config)
     if not config.hydra.sweep.dir:
         raise ConfigError("hydra.sweep.dir is empty: name a folder, or leave it out for one with date and time")
     if (shown := getattr(program.task_function, "show", None)) is not None:
-        from lightning_sweeps.search.preview import preview
+        from lightning_sweeps.searches.preview import preview
 
         preview(options, program, arguments, shown)
         return None
@@ -106,7 +106,7 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
             servers = stack.enter_context(_open_servers(program, options))
             gpus = stack.enter_context(hold_for(config, asked.gpus, asked.gpus_of_a_slot))
             slots = divide(asked, gpus)
-        from lightning_sweeps.search.search import search
+        from lightning_sweeps.searches.search import search
 
         report = _prepare_report if options.report else None
         return search(options, program, arguments, slots, servers, report, join_search)
@@ -115,7 +115,7 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
 @contextmanager
 def _open_servers(program: Any, options: Options) -> Iterator[Any]:
     """Open the server that starts trials' processes, before this process opens anything that is not for them."""
-    from lightning_sweeps.search.execute.servers import Servers
+    from lightning_sweeps.searches.execute.servers import Servers
 
     servers = Servers(program, options.start_method, preload=options.preload)
     server = servers.open()
@@ -133,7 +133,7 @@ def _prepare_report(*, ahead: bool) -> Callable[[Any], str]:
         ahead: also what only one of many trials needs; it takes a second.
     """
     from lightning_sweeps.report import import_importances, write_report
-    from lightning_sweeps.search.record.saved import open_saved
+    from lightning_sweeps.searches.record.saved import open_saved
 
     if ahead:
         import_importances()

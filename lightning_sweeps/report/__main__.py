@@ -13,7 +13,7 @@ from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.report.table import FORMATS, as_text
 from lightning_sweeps.report.write import write_comparison, write_report
-from lightning_sweeps.search.record.saved import Saved, open_saved
+from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Interruptible
 from lightning_sweeps.terminal.parser import Parser

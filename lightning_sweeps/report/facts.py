@@ -11,12 +11,12 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
-from lightning_sweeps.search.record.ending import counted
-from lightning_sweeps.search.record.provenance import starts_of
-from lightning_sweeps.search.record.saved import Saved
-from lightning_sweeps.search.record.trials_csv import ranked
-from lightning_sweeps.search.record.view import clock
-from lightning_sweeps.search.store.lock import is_locked
+from lightning_sweeps.searches.record.ending import counted
+from lightning_sweeps.searches.record.provenance import starts_of
+from lightning_sweeps.searches.record.saved import Saved
+from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.record.view import clock
+from lightning_sweeps.searches.store.lock import is_locked
 
 Facts = list[tuple[str, str]]
 

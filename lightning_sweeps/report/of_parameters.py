@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.report.colors import COLORS, SCALE
 from lightning_sweeps.report.figure import Figure, complete_trials
 from lightning_sweeps.report.table import shown
-from lightning_sweeps.search.record.trials_csv import ranked
+from lightning_sweeps.searches.record.trials_csv import ranked
 
 FEWEST_FOR_IMPORTANCE = 10
 MOST_SLICES = 12

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import BEST, COLORS, MARKS
 from lightning_sweeps.report.figure import Figure, complete_trials
-from lightning_sweeps.search.record.trials_csv import ranked
+from lightning_sweeps.searches.record.trials_csv import ranked
 
 
 def history(study: optuna.Study, metric: str) -> Iterable[Figure]:

@@ -9,8 +9,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.files.folders import within
-from lightning_sweeps.search.record.saved import Saved
-from lightning_sweeps.search.record.trials_csv import Take, columns, row
+from lightning_sweeps.searches.record.saved import Saved
+from lightning_sweeps.searches.record.trials_csv import Take, columns, row
 
 FORMATS = ("csv", "json", "md")
 _NOT_IN_PRINT = ("value_step", "last_report", "folder")  # a paper's table has no paths

@@ -17,7 +17,7 @@ from lightning_sweeps.report import comparison, facts
 from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown, trials_table
-from lightning_sweeps.search.record.saved import Saved
+from lightning_sweeps.searches.record.saved import Saved
 
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
 HERE = Path(__file__).parent

@@ -14,8 +14,8 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.again import folders_of_configs
 from lightning_sweeps.overrides.groups import CONF, find_groups
 from lightning_sweeps.rerun.composition import Primary
-from lightning_sweeps.search.record.saved import Saved
-from lightning_sweeps.search.record.trials_csv import ranked
+from lightning_sweeps.searches.record.saved import Saved
+from lightning_sweeps.searches.record.trials_csv import ranked
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe, read_result
-from lightning_sweeps.search.record.provenance import program_of
-from lightning_sweeps.search.record.saved import Saved, open_saved
+from lightning_sweeps.searches.record.provenance import program_of
+from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Held
 

@@ -24,7 +24,7 @@ TRUSTED = (
     "lightning_sweeps.datamodules.*",
     "lightning_sweeps.command.run_folder.ClaimRunFolder",
     "lightning_sweeps.models.*",
-    "lightning_sweeps.run.optimization.*",
+    "lightning_sweeps.runs.optimization.*",
     "lightning.pytorch.Trainer",
     "lightning.pytorch.trainer.trainer.Trainer",
     "lightning.pytorch.callbacks.*",

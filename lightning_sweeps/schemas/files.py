@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from lightning_sweeps.overrides.groups import describe_option, find_groups
 from lightning_sweeps.schemas.targets import HYDRAS_OWN, Schema, or_filled_in, parameters
-from lightning_sweeps.search.config import StudySweeper
+from lightning_sweeps.searches.config import StudySweeper
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 WHOLE = "config"  # the schema of config.yaml and of the groups that have its package

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from foreign_modules import __file__ as foreign_modules
-from searches import rows, wait_until
+from search_commands import rows, wait_until
 from test_foreign_modules import MODULES, metric_of
 
 pytestmark = pytest.mark.slow

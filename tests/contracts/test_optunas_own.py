@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from optuna.testing.pytest_storages import StorageTestCase
 
-from lightning_sweeps.search.store.journal import open_journal
-from lightning_sweeps.search.store.storage import open_url
+from lightning_sweeps.searches.store.journal import open_journal
+from lightning_sweeps.searches.store.storage import open_url
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the tests' own ways
 

@@ -12,19 +12,19 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState, create_trial
 from other_servers import mariadb, redis
 from postgresql import PASSWORD, server
-from searches import rows
+from search_commands import rows
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.search.engine.budget import Budget
-from lightning_sweeps.search.engine.tally import Tally
-from lightning_sweeps.search.record.trials_csv import Results, best_trial
-from lightning_sweeps.search.space.space import Space
-from lightning_sweeps.search.store.cache import Cache
-from lightning_sweeps.search.store.journal import open_journal
-from lightning_sweeps.search.store.storage import flush, open_url
-from lightning_sweeps.search.study.news import Reading, maximizes
-from lightning_sweeps.search.study.opening import open_study
-from lightning_sweeps.search.study.owners import Owner
+from lightning_sweeps.searches.engine.budget import Budget
+from lightning_sweeps.searches.engine.tally import Tally
+from lightning_sweeps.searches.record.trials_csv import Results, best_trial
+from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.store.cache import Cache
+from lightning_sweeps.searches.store.journal import open_journal
+from lightning_sweeps.searches.store.storage import flush, open_url
+from lightning_sweeps.searches.study.news import Reading, maximizes
+from lightning_sweeps.searches.study.opening import open_study
+from lightning_sweeps.searches.study.owners import Owner
 
 SPACE = Space({"x": FloatDistribution(-5.0, 5.0)})
 
@@ -63,7 +63,7 @@ def storage(request, own_folder, monkeypatch):
         return
     url = "sqlite:///study.db" if kind == "sqlite" else server_url(request, kind)
     if unknown:
-        monkeypatch.setattr("lightning_sweeps.search.store.storage.are_known", lambda: False)
+        monkeypatch.setattr("lightning_sweeps.searches.store.storage.are_known", lambda: False)
     found = open_url(url)
     assert isinstance(found, Cache) == (kind != "redis" and not unknown)
     yield found
@@ -180,7 +180,7 @@ def test_trials_of_a_dead_supervisor_of_this_machine_wait_at_once(storage, join)
 def test_trials_of_a_silent_supervisor_elsewhere_wait_after_its_grace_period(storage, join, monkeypatch):
     silent, speaking = join(elsewhere=True, grace_period=5.0), join(elsewhere=True, grace_period=5.0)
     now = [100.0]
-    monkeypatch.setattr("lightning_sweeps.search.study.owners.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lightning_sweeps.searches.study.owners.time.monotonic", lambda: now[0])
     first, _ = silent.next_trial(10)
     first.set_user_attr("folder", "/somewhere")
     flush(silent.study)
@@ -470,6 +470,6 @@ def test_an_odd_password_appears_nowhere(sweep, database, user, form):
 )
 def test_a_driver_that_is_not_installed_is_named_with_its_extra(monkeypatch, module, url, said):
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "lightning_sweeps.search.store.redis_journal", raising=False)
+    monkeypatch.delitem(sys.modules, "lightning_sweeps.searches.store.redis_journal", raising=False)
     with pytest.raises(ConfigError, match=said):
         open_url(url)

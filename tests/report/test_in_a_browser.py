@@ -10,7 +10,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from test_report import searched
 
 from lightning_sweeps.report.write import write_report
-from lightning_sweeps.search.record.saved import Saved
+from lightning_sweeps.searches.record.saved import Saved
 
 pytestmark = pytest.mark.slow
 

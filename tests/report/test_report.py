@@ -9,12 +9,12 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
-from searches import rows, start, study, wait_until
+from search_commands import rows, start, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.report.table import as_text
 from lightning_sweeps.report.write import write_comparison, write_report
-from lightning_sweeps.search.record.saved import Saved, open_saved
+from lightning_sweeps.searches.record.saved import Saved, open_saved
 
 REPORT = "lightning_sweeps.report"
 

@@ -1,0 +1,63 @@
+"""A rehearsal, as the supervisor sees it."""
+
+import pickle
+import signal
+import time
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from lightning_sweeps.searches.execute.processes import Processes
+from lightning_sweeps.searches.execute.rehearsal import Refusal, Rehearsal
+from lightning_sweeps.searches.execute.task import READY
+from lightning_sweeps.searches.execute.trial_process import TrialProcess
+
+
+class Rehearsing:
+    """Asks a process what is wrong with configs. If it dies or takes too long, there is no answer."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self._deadline = time.monotonic() + processes.start_timeout
+        self._held: tuple[TrialProcess, Connection] | None = None
+
+    def __call__(self, config: Any) -> Refusal:
+        """What is wrong with a config. There is no answer for one that does not pickle, which its trial composes."""
+        try:
+            packed = pickle.dumps(config)
+        except Exception:  # noqa: BLE001 (whatever a config's objects raise)
+            return None
+        try:
+            if self._held is None:
+                if self.processes.servers.imports_each_time:  # importing would take as long as a trial
+                    return None
+                self._held = self.processes.take()
+                self.processes.prepare()  # the process of the first trial
+                if self._hear() != READY:
+                    return None
+                self._held[1].send(Rehearsal())
+            self._held[1].send(packed)
+            reason: Refusal = self._hear()
+        except (EOFError, OSError):
+            return None
+        return reason
+
+    def _hear(self) -> Any:
+        assert self._held is not None  # noqa: S101 (for the type checker)
+        process, connection = self._held
+        while not process.ended and (seconds := self._deadline - time.monotonic()) > 0:
+            ready = wait([connection, *self.processes.watched], seconds)
+            if connection in ready:
+                return connection.recv()
+            if (problem := self.processes.heed(ready)) is not None:
+                self.processes.go_on(problem)
+                break
+        self.close()
+        return None
+
+    def close(self) -> None:
+        """End the process; another one is asked next."""
+        if self._held is not None:
+            process, connection = self._held
+            self._held = None
+            process.signal(signal.SIGKILL)
+            connection.close()

@@ -1,0 +1,82 @@
+"""What the options of a search mean, checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import optuna
+from omegaconf import DictConfig, OmegaConf
+from optuna.storages import BaseStorage
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.overrides.again import typed
+from lightning_sweeps.searches.engine.budget import Budget
+from lightning_sweeps.searches.execute.program import Program
+from lightning_sweeps.searches.options import Options
+from lightning_sweeps.searches.record.checkpoints_kept import kept_count
+from lightning_sweeps.searches.space.compose import Composer
+from lightning_sweeps.searches.space.direction import directions
+from lightning_sweeps.searches.space.parts import build_pruner, build_sampler
+from lightning_sweeps.searches.space.samplers import Exhaustive
+from lightning_sweeps.searches.space.space import Space, parse_space
+from lightning_sweeps.searches.study.opening import open_study
+
+BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
+
+
+@dataclass
+class Plan:
+    """What the options mean, checked."""
+
+    space: Space
+    directions: list[str]
+    pruner: optuna.pruners.BasePruner
+    sampler: optuna.samplers.BaseSampler
+    why: str
+    budget: Budget
+    compose: Composer
+    start_timeout: float | None
+
+    def open(self, storage: BaseStorage, name: str) -> optuna.Study:
+        """The study, new or to go on with; the budget is for what it lacks."""
+        study = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
+        if isinstance(self.sampler, Exhaustive):
+            n_trials = self.sampler.go_on_after(study.get_trials(deepcopy=False))
+            self.budget = replace(self.budget, n_trials=n_trials)
+        return study
+
+
+def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> Plan:
+    """Check the options of a search against each other and against the program.
+
+    Args:
+        arguments: the overrides that were typed, but for Hydra's own.
+
+    Raises:
+        SweepsError: they cannot be, or what they name cannot be composed.
+    """
+    config, task_function = program.config, program.task_function
+    space = parse_space(options.params, arguments, program.hydra_context.config_loader)
+    chosen = directions(options.direction, config)
+    pruner = build_pruner(options.pruner)
+    _require_objective(config, chosen, pruner)
+    if len(chosen) > (returned := getattr(task_function, "objectives", len(chosen))):
+        raise ConfigError(
+            f"hydra.sweeper.direction={','.join(chosen)}: a run here returns {returned} value, so name one direction"
+        )
+    sampler, n_trials, why = build_sampler(
+        options.sampler, space, typed(config.hydra), options.n_trials, extended=bool(options.custom_search_space)
+    )
+    kept_count(options.keep_checkpoints, len(chosen))
+    budget = Budget(n_trials, **{name: getattr(options, name) for name in BUDGETS})
+    accept = getattr(task_function, "check", None)
+    compose = Composer(space, program.hydra_context, config, options.custom_search_space, accept)
+    compose.check()
+    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout)
+
+
+def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:
+    if len(directions) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
+        raise ConfigError("a pruner compares one objective, and there are several; use hydra/sweeper/pruner=none")
+    objective = OmegaConf.select(config, "objective")
+    if OmegaConf.is_dict(objective) and "metric" in objective and objective.metric is None:
+        raise ConfigError("objective.metric=null: a search needs a number to compare; name a logged metric")

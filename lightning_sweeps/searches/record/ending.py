@@ -1,0 +1,81 @@
+"""What a search says at its end."""
+
+import importlib.util
+import logging
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from lightning_sweeps.overrides.command_line import from_here
+from lightning_sweeps.safety.passwords import masked
+from lightning_sweeps.searches.record.checkpoints_kept import Checkpoints
+from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.record.view import shown
+from lightning_sweeps.searches.store.journal import JOURNAL
+
+log = logging.getLogger(__name__)
+SHOWN_TRIALS = 5
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "unfinished",
+    TrialState.WAITING: "unfinished",
+}
+
+
+def counted(trials: Sequence[FrozenTrial]) -> str:
+    """The number of trials in each state, in words."""
+    counts = Counter(STATES[trial.state] for trial in trials)
+    return ", ".join(f"{counts[word]} {word}" for word in dict.fromkeys(STATES.values()) if counts[word])
+
+
+def why_failed(study: optuna.Study, ending: str) -> str:
+    """Why a search has failed, in one line, with the first failure's reason."""
+    trials = study.get_trials(deepcopy=False)
+    failed = _first_failure(trials)
+    because = f"; trial {failed.number}: {masked(str(failed.user_attrs.get('reason')))}" if failed is not None else ""
+    return f"the search ended by {ending}: {counted(trials) or 'no trial'}{because}"
+
+
+def _first_failure(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    return next((trial for trial in trials if trial.state is TrialState.FAIL), None)
+
+
+def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
+    """What ended the search, the best trials, and the commands to go on from here."""
+    trials = study.get_trials(deepcopy=False)
+    how = ending if ending == "interrupted" else f"ended by {ending}"
+    lines = [f"{how}: {counted(trials) or 'no trial'}"]
+    if len(study.directions) > 1:
+        lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
+    else:
+        best = ranked(study)[:SHOWN_TRIALS]
+        lines += [f"  {trial.value:<10.6g} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
+        if best:
+            lines.append(f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}")
+    if not any(trial.state is TrialState.COMPLETE for trial in trials):
+        failed = _first_failure(trials)
+        if failed is not None:
+            where = Path(failed.user_attrs.get("folder", folder)) / "output.log"
+            lines.append(f"trial {failed.number}: {failed.user_attrs.get('reason')}")
+            if where.is_file() and "Traceback" in where.read_text(errors="replace"):
+                lines.append(f"The traceback is in {from_here(where)}")
+    if checkpoints.trials:
+        freed = f"{checkpoints.freed / 1e6:.1f} MB freed"
+        lines.append(
+            f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} of the trials"
+        )
+    compare = any(folder.glob("*/events.out.tfevents*"))
+    more = f"; compare with: tensorboard --logdir {from_here(folder)}" if compare else ""
+    report = folder / "report.html"
+    lines.append(f"everything is in {from_here(folder)}{more}")
+    if report.is_file():
+        lines.append(f"report: {from_here(report)}")
+    if (journal := folder / JOURNAL).is_file() and importlib.util.find_spec("optuna_dashboard"):
+        lines.append(f"the study in Optuna Dashboard: optuna-dashboard {shlex.quote(from_here(journal))}")
+    log.info("%s", "\n".join(lines))

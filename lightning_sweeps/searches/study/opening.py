@@ -1,0 +1,59 @@
+"""A study, new or to go on with."""
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution, json_to_distribution
+from optuna.storages import BaseStorage
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.searches.space.space import Space
+
+
+def open_study(
+    storage: BaseStorage,
+    name: str,
+    directions: list[str],
+    sampler: optuna.samplers.BaseSampler,
+    pruner: optuna.pruners.BasePruner,
+    space: Space,
+) -> optuna.Study:
+    """Create the study, or go on with the one of that name.
+
+    Raises:
+        ConfigError: its directions or its space are others; shows the difference.
+    """
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        directions=directions,  # type: ignore[arg-type]
+        sampler=sampler,
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    before = [direction.name.lower() for direction in study.directions]
+    if before != directions:
+        raise ConfigError(f"the study '{name}' has direction {before}, not {directions}; a study keeps its direction")
+    described, known = space.described(), study.user_attrs.get("space")
+    if known is None:
+        study.set_user_attr("space", described)
+    elif known != described:
+        names = [key for key in {**known, **described} if known.get(key) != described.get(key)]
+        shown = "; ".join(f"{key} was {typed(known.get(key))}, now {typed(described.get(key))}" for key in names)
+        raise ConfigError(
+            f"the study '{name}' has another search space; a study keeps its space.\nChanged: {shown}. "
+            "Search in another folder, or in a study of another name"
+        )
+    return study
+
+
+def typed(noted: str | None) -> str:
+    """A distribution as a person types it."""
+    if noted is None:
+        return "not there"
+    distribution = json_to_distribution(noted)
+    if isinstance(distribution, CategoricalDistribution):
+        return f"choice({','.join(map(str, distribution.choices))})"
+    assert isinstance(distribution, IntDistribution | FloatDistribution)  # noqa: S101 (for the type checker)
+    step = f",step={distribution.step}" if distribution.step not in (None, 1) else ""
+    text = f"interval({distribution.low},{distribution.high}{step})"
+    text = f"int({text})" if isinstance(distribution, IntDistribution) else text
+    return f"tag(log,{text})" if distribution.log else text

@@ -1,0 +1,87 @@
+"""A study's sampler and pruner as the scheduler of its trials."""
+
+import logging
+from collections.abc import Callable
+
+import optuna
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial
+
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, RefusedError, Reported, Work
+from lightning_sweeps.searches.engine.outcome import Finished, Outcome, State, told_of
+from lightning_sweeps.searches.store.optunas import id_of, is_stopped, let_samplers_stop, storage_of
+from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
+
+log = logging.getLogger(__name__)
+
+
+class StudyScheduler:
+    """Proposes each claimed trial once, as a whole, and prunes.
+
+    Args:
+        compose: samples a trial's parameters and composes its config; the flag says that it is run again.
+    """
+
+    def __init__(self, study: optuna.Study, compose: Callable[[Trial, bool], Member]) -> None:
+        self.study = study
+        self.compose = compose
+        self._trials: dict[int, Trial] = {}  # by number, those that run
+        self._prunes = len(study.directions) == 1  # Optuna keeps reports of a single objective only
+        self._has_warned = not self._prunes or isinstance(study.pruner, optuna.pruners.NopPruner)
+        let_samplers_stop(study)  # else ``study.stop``, which samplers call, raises
+
+    @property
+    def exhausted(self) -> bool:
+        return is_stopped(self.study)
+
+    def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
+        if (claimed := claim()) is None:
+            return None
+        trial: Trial = claimed.handle
+        try:
+            member = self.compose(trial, claimed.resumed)
+        except (HydraException, OmegaConfBaseException, ConfigError) as error:  # a missing file's is an OSError too
+            reason = f"cannot be composed: {' '.join(str(error).split())}"
+            raise RefusedError(claimed.trial, reason) from error
+        except STORAGE_TROUBLE:
+            raise
+        except (Exception, SystemExit) as error:
+            log.debug("no parameters", exc_info=True)
+            raise RefusedError(claimed.trial, told_of("its parameters", error)) from error
+        self._trials[claimed.trial] = trial
+        return Work((member,))
+
+    def on_report(self, report: Reported) -> Decision:
+        trial = self._trials[report.member.trial]
+        if not self._prunes:
+            return Decision.CONTINUE
+        if report.step in storage_of(self.study).get_trial(id_of(trial)).intermediate_values:
+            return Decision.CONTINUE  # it was reported before the trial was interrupted
+        try:
+            trial.report(report.value, report.step)
+            return Decision.STOP if trial.should_prune() else Decision.CONTINUE
+        except UpdateFinishedTrialError:  # this machine was cut off, and another one has run the trial
+            return Decision.STOP
+
+    def on_end(self, member: Member, outcome: Outcome) -> Outcome:
+        self._trials.pop(member.trial, None)
+        return outcome
+
+    def on_lost(self, trial: int) -> None:
+        self._trials.pop(trial, None)
+
+    def on_finished(self, finished: Finished) -> None:
+        """Warn once if the first complete trial has reported nothing, so that the pruner has nothing to judge by."""
+        if self._has_warned or finished.state is not State.COMPLETE:
+            return
+        self._has_warned = True
+        if not finished.reported:
+            log.warning(
+                "trial %s has reported nothing, so %s has nothing to prune by. Report from the program, "
+                "lightning_sweeps.current_trial().report(value, step), or choose hydra/sweeper/pruner=none",
+                finished.number,
+                type(self.study.pruner).__name__,
+            )

@@ -1,0 +1,175 @@
+"""Searches on real GPUs: ``nox -s gpu``."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from search_commands import rows, wait_until
+
+pytestmark = [pytest.mark.gpu, pytest.mark.slow]
+GPUS = torch.cuda.device_count() if torch.cuda.is_available() else 0
+needs_one = pytest.mark.skipif(GPUS < 1, reason="torch sees no CUDA device")
+needs_two = pytest.mark.skipif(GPUS < 2, reason=f"torch sees {GPUS} CUDA devices")
+
+# Trial 0 computes while trial 1 asks for more than its half of any card has.
+APP = """
+import time
+from pathlib import Path
+import hydra
+import torch
+
+@hydra.main(config_path="conf", config_name="config")
+def objective(cfg):
+    assert torch.cuda.device_count() == 1
+    if cfg.x == 1:
+        Path("asking").touch()
+        torch.empty(80 * 2**30, dtype=torch.uint8, device="cuda")
+    while not Path("asking").exists():
+        time.sleep(0.01)
+    with torch.autocast("cuda", torch.bfloat16):
+        for _ in range(200):
+            product = torch.ones(1024, 1024, device="cuda") @ torch.ones(1024, 1024, device="cuda")
+    assert product.dtype == torch.bfloat16
+    return product.sum().item()
+
+if __name__ == "__main__":
+    objective()
+"""
+
+
+@needs_one
+def test_a_trial_out_of_memory_fails_alone_on_a_card_that_it_shares(app, sweep, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    app.write_text(APP)
+    done = sweep("x=0,1", "hydra.sweeper.trials_per_device=2")
+    assert "2 at a time, on GPU 0 | 0, each with 50% of its memory" in done.stdout, done.stdout + done.stderr
+    assert [(row["state"], row["reason"]) for row in rows()] == [
+        ("COMPLETE", ""),
+        ("FAIL", "CUDA out of memory, 80.0 GiB asked"),
+    ]
+
+
+@needs_one
+def test_two_runs_on_one_card_in_bfloat16(command, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    done = command(
+        *("-m", "model=mlp", "optimizer.lr=1e-3,1e-2", "trainer=gpu", "trainer.precision=bf16-mixed"),
+        *("trainer.max_epochs=10", "hydra.sweep.dir=s", "hydra.sweeper.trials_per_device=2"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert max(float(row["value"]) for row in rows()) > 0.9
+    assert "bfloat16" in Path("s/0/run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "devices"),
+    [pytest.param("fsdp", 1, marks=needs_one), *(pytest.param(one, 2, marks=needs_two) for one in ("ddp", "fsdp"))],
+)
+def test_a_distributed_trial(command, strategy, devices):
+    """With two GPUs over NCCL."""
+    done = command(
+        *("-m", "model=mlp", "optimizer.lr=1e-3,1e-2", f"trainer={strategy}", "trainer.accelerator=gpu"),
+        *(f"trainer.devices={devices}", "trainer.max_epochs=10", "hydra.sweep.dir=s"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [row["state"] for row in rows()] == ["COMPLETE", "COMPLETE"]
+    assert max(float(row["value"]) for row in rows()) > 0.9
+
+
+STARTED = """
+import json
+from pathlib import Path
+import hydra
+import torch
+
+{before}
+
+@hydra.main(config_path="conf", config_name="config")
+def objective(cfg):
+    drawn = torch.rand(2, device="cuda").tolist()
+    Path(str(cfg.x)).write_text(json.dumps([*drawn, cfg.x]))
+    return cfg.x
+
+if __name__ == "__main__":
+    objective()
+"""
+
+
+@needs_one
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("", ""),
+        ("torch.cuda.is_available()", ""),  # spoils CUDA for forked processes, unless it asks NVML
+        ("table = torch.ones(4, device='cuda')", "each trial starts an interpreter of its own"),
+    ],
+    ids=["nothing", "asked", "started"],
+)
+def test_trials_of_a_program_use_cuda_whatever_it_did_before(app, sweep, monkeypatch, before, said):
+    """And draw different numbers on it, since the program has no seed."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.delenv("PYTORCH_NVML_BASED_CUDA_CHECK", raising=False)
+    app.write_text(STARTED.format(before=before))
+    done = sweep("x=1,2,3", "hydra.sweeper.trials_per_device=2")
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 3, done.stdout + done.stderr
+    drawn = [json.loads(Path(str(x)).read_text()) for x in (1, 2, 3)]
+    assert len({tuple(numbers) for numbers in drawn}) == 3
+    assert said in done.stdout, done.stdout
+
+
+DRAWING = """
+import time
+from pathlib import Path
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+class Data(pl.LightningDataModule):
+    def train_dataloader(self): return DataLoader(TensorDataset(torch.arange(2048.0).view(64, 32)), 8, shuffle=True)
+    def val_dataloader(self): return DataLoader(TensorDataset(torch.ones(8, 32)), 8)
+
+class Drawing(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(32, 1)
+    def training_step(self, batch, index):
+        noise = torch.rand(1, device=self.device)
+        assert noise.is_cuda
+        return self.layer(torch.nn.functional.dropout(batch[0] / 2048)).pow(2).mean() * noise
+    def validation_step(self, batch, index): self.log("val_loss", self.layer(batch[0]).pow(2).mean())
+    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), 0.01)
+    def on_train_epoch_start(self):
+        stop = Path(f"stop-before-{self.current_epoch}")
+        if stop.is_file(): stop.rename("stopped"); time.sleep(600)
+"""
+
+
+@needs_one
+def test_kills_at_epochs_ends_leave_no_trace_in_what_is_drawn_on_the_gpu(own_folder):
+    Path("mine.py").write_text(DRAWING)
+    environment = os.environ | {"LIGHTNING_SWEEPS_TRUST": "mine", "PYTHONPATH": str(Path.cwd())}
+    environment["CUDA_VISIBLE_DEVICES"] = "0"
+    search = [
+        *(sys.executable, "-m", "lightning_sweeps", "-m", "~model", "+model={_target_: mine.Drawing}", "~datamodule"),
+        *("+datamodule={_target_: mine.Data}", "~optimizer", "~scheduler", "trainer=gpu", "trainer.max_epochs=4"),
+        *("objective={metric: val_loss, mode: min}", "callbacks=[last_checkpoint]", "test=false", "seed=choice(1)"),
+        *("hydra/sweeper=study", "hydra.sweeper.report=false"),
+    ]
+    subprocess.run([*search, "hydra.sweep.dir=whole"], env=environment, check=True, timeout=120)
+    for epoch in (1, 3):
+        Path(f"stop-before-{epoch}").touch()
+        searching = subprocess.Popen([*search, "hydra.sweep.dir=killed"], env=environment)
+        wait_until(Path("stopped").is_file, 60)
+        searching.kill()
+        searching.wait()
+        Path("stopped").unlink()
+    subprocess.run([*search, "hydra.sweep.dir=killed"], env=environment, check=True, timeout=120)
+    whole, killed = (
+        torch.load(f"{name}/0/checkpoints/last.ckpt", weights_only=True, map_location="cpu")["state_dict"]
+        for name in ("whole", "killed")
+    )
+    assert all(torch.equal(value, killed[key]) for key, value in whole.items())
