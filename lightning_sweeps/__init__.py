@@ -6,6 +6,12 @@ A person's own package starts from here::
 
     main(conf=Path(__file__).parent / "conf", trust=["own_package"])
 
+A notebook or a Python program starts runs and searches itself::
+
+    from lightning_sweeps import run, search
+
+    study = search(["model=mlp", "optimizer.lr=tag(log,interval(1e-4,1e-1))"], n_trials=20)
+
 Importing this package imports neither torch nor lightning.
 """
 
@@ -20,10 +26,25 @@ import sys
 from collections.abc import Iterable
 from multiprocessing import current_process
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lightning_sweeps.trial import Trial, current_trial
 
-__all__ = ["Trial", "current_trial", "main"]
+if TYPE_CHECKING:
+    from lightning_sweeps.api.run import RunResult, run
+    from lightning_sweeps.api.search import search
+    from lightning_sweeps.api.study import Study
+
+__all__ = ["RunResult", "Study", "Trial", "current_trial", "main", "run", "search"]
+OF_PYTHON = {"RunResult": "run", "run": "run", "search": "search", "Study": "study"}  # name -> file of api
+
+
+def __getattr__(name: str) -> Any:
+    if name not in OF_PYTHON:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # a command does without them
+
+    return getattr(import_module(f"lightning_sweeps.api.{OF_PYTHON[name]}"), name)
 
 
 def main(conf: str | Path | None = None, trust: Iterable[str] = ()) -> None:

@@ -6,6 +6,7 @@ without a traceback. Everything else is a bug, ours or the user's, and its trace
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class SweepsError(Exception):
@@ -50,6 +51,18 @@ class NonFiniteLossError(SweepsError):
 
 class RankError(SweepsError):
     """Another process of a distributed run has failed."""
+
+
+class CommandError(SweepsError):
+    """A run or search that was started from Python has failed. The message is what its command said.
+
+    Args:
+        folder: where its log lies; None if it had not begun.
+    """
+
+    def __init__(self, message: str, folder: Path | None) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class RunInterruptedError(SweepsError):

@@ -84,17 +84,17 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     # Hydra finds the caller by the task's module; the command's name in its messages is the package's.
     task.__module__ = "lightning_sweeps.__main__"
     command = hydra.main(config_path=str(folders[0]), config_name="config", execution_whitelist=trusting.whitelist())
-    with _explained(folders):
+    with explained(folders):
         _require_plain_path()
         arguments = sys.argv[1:]
         task.show = read_flags(arguments)  # type: ignore[attr-defined]
         sys.argv[1:] = arguments
-        with _raising_errors():
+        with raising_errors():
             command(task)()
 
 
 @contextmanager
-def _explained(folders: Sequence[Path]) -> Iterator[None]:
+def explained(folders: Sequence[Path]) -> Iterator[None]:
     """Turn whatever is raised into the lines that a person reads, and leave."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
@@ -188,7 +188,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
 
 
 @contextmanager
-def _raising_errors() -> Iterator[None]:
+def raising_errors() -> Iterator[None]:
     """Let Hydra raise its errors, instead of printing them and leaving."""
     with environment(HYDRA_FULL_ERROR="1"):
         yield

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,32 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.files.folders import claim, require_inside
+from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.safety.passwords import hide_passwords
+
+CLAIMED = "LIGHTNING_SWEEPS_CLAIMED"  # the folder that whoever started this run has made for it
+
+
+def new_folder(kind: str, overrides: Sequence[str]) -> tuple[Path, list[str]]:
+    """A folder of its own for a command that is started from here, dated or what an override names.
+
+    Args:
+        kind: ``run`` or ``sweep``.
+
+    Returns:
+        The folder, which is new and empty, and the overrides that do not name it.
+    """
+    named, others = folder_named(kind, overrides)
+    now = datetime.now()  # noqa: DTZ005 (as Hydra's own folders)
+    folder = named or Path(f"outputs/{kind}s/{now:%Y-%m-%d}/{now:%H-%M-%S}")
+    return claim(folder.absolute()), others
+
+
+def folder_named(kind: str, overrides: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The folder that ``hydra.run.dir=`` or ``hydra.sweep.dir=`` names, if one does, and the other overrides."""
+    key = f"hydra.{kind}.dir"
+    named = [override.partition("=")[2].strip("'\"") for override in overrides if key_of(override) == key]
+    return Path(named[-1]) if named else None, [override for override in overrides if key_of(override) != key]
 
 
 class ClaimRunFolder(Callback):
@@ -24,6 +51,8 @@ class ClaimRunFolder(Callback):
             sys.exit(f"error: {error}")  # Hydra swallows whatever else a callback raises
         # Processes that Lightning starts for DDP share the folder of the one that started them.
         if "LOCAL_RANK" in os.environ or not config.hydra.run.dir:
+            return
+        if os.environ.pop(CLAIMED, None) == str(config.hydra.run.dir):
             return
         try:
             folder = claim(Path(config.hydra.run.dir))

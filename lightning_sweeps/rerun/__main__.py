@@ -9,10 +9,11 @@ import shlex
 import sys
 from pathlib import Path
 
+from lightning_sweeps.command.run_folder import new_folder
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.rerun.experiment import write_experiment
 from lightning_sweeps.rerun.recipe import choose
-from lightning_sweeps.rerun.repeat import Once, Seeds, new_folder, program
+from lightning_sweeps.rerun.repeat import Once, Seeds, program
 from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Interruptible

@@ -1,6 +1,5 @@
 """How a trial was made, so that it can be run again."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.again import folders_of_configs
 from lightning_sweeps.overrides.groups import CONF, find_groups
 from lightning_sweeps.rerun.composition import Primary
+from lightning_sweeps.runs.result import read_result
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.trials_csv import ranked
 
@@ -94,12 +94,3 @@ def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
 def _primary(hydra: DictConfig) -> Primary:
     own = folders_of_configs(hydra, "main")
     return Primary(own[0] if own else None, str(hydra.job.config_name), folders_of_configs(hydra, "command-line"))
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """The ``result.json`` in the folder; empty if there is none."""
-    try:
-        loaded: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return loaded

@@ -7,19 +7,18 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from hydra.errors import HydraException
 from yaml import YAMLError
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.files.folders import claim
 from lightning_sweeps.overrides.again import ONE_RUN
 from lightning_sweeps.overrides.command_line import from_here
-from lightning_sweeps.overrides.text import key_of, override_value, replaced
+from lightning_sweeps.overrides.text import override_value, replaced
 from lightning_sweeps.rerun.composition import drift
-from lightning_sweeps.rerun.recipe import Recipe, read_result
+from lightning_sweeps.rerun.recipe import Recipe
+from lightning_sweeps.runs.result import read_result
 from lightning_sweeps.searches.record.provenance import program_of
 from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
@@ -98,15 +97,6 @@ def _told(recipe: Recipe, values: Sequence[float], first: int, count: int) -> st
     seeds = f"{len(values)} seeds" if len(values) == count else f"{len(values)} of {count} seeds"
     was = "" if recipe.value is None else f"; in the search, which chose it for that, {recipe.value:.6g}"
     return f"{statistics.mean(values):.6g}{spread} (mean ± standard deviation of {seeds} from {first} on){was}"
-
-
-def new_folder(kind: str, overrides: Sequence[str]) -> tuple[Path, list[str]]:
-    """A folder of its own for what this command runs, dated or what an override names; and the other overrides."""
-    key = f"hydra.{kind}.dir"
-    named = [override.partition("=")[2].strip("'\"") for override in overrides if key_of(override) == key]
-    now = datetime.now()  # noqa: DTZ005 (as Hydra's own folders)
-    folder = Path(named[-1] if named else f"outputs/{kind}s/{now:%Y-%m-%d}/{now:%H-%M-%S}")
-    return claim(folder.absolute()), [override for override in overrides if key_of(override) != key]
 
 
 def program(saved: Saved, trusted: bool) -> list[str]:

@@ -116,10 +116,21 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
 
 def _build_module(model: Any, datamodule: LightningDataModule | None, build: Callable[..., Any]) -> LightningModule:
     try:
-        filled = OmegaConf.create(_filled(model, datamodule, "model"), flags={"allow_objects": True})
-        module = build(filled, "model")
+        return build_module(model, datamodule, build)
     except ConfigError as error:
         raise type(error)(f"{error}{_hint_of_defaults(model)}") from error
+
+
+def build_module(
+    model: Any, datamodule: LightningDataModule | None, build: Callable[..., Any] = build
+) -> LightningModule:
+    """Build the model's config, each ``???`` of which is the datamodule's attribute of that name.
+
+    Raises:
+        ConfigError: it cannot be built, or is no LightningModule.
+    """
+    filled = OmegaConf.create(_filled(model, datamodule, "model"), flags={"allow_objects": True})
+    module = build(filled, "model")
     _require_module(module)
     return module  # type: ignore[no-any-return]
 

@@ -56,6 +56,15 @@ class Result:
         write_atomically(self.folder / "result.json", json.dumps(_finite(content), indent=2) + "\n")
 
 
+def read_result(folder: Path) -> dict[str, Any]:
+    """The ``result.json`` in the folder; empty if there is none."""
+    try:
+        loaded: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return loaded
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}

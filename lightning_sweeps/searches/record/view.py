@@ -105,7 +105,8 @@ def open_view(metric: str | None, in_processes: bool) -> Iterator[View]:
         metric: what a Lightning run reports after each epoch; None for apps that report some value at some step.
     """
     console = Console(highlight=False)
-    if not in_processes or not console.is_terminal or console.is_dumb_terminal:
+    on_a_terminal = console.is_terminal and console.file.isatty()  # FORCE_COLOR alone makes none of a file
+    if not in_processes or not on_a_terminal or console.is_dumb_terminal:
         yield View()
         return
     # Not auto_refresh: a thread of its own would draw into what the loop prints.
