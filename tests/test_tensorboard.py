@@ -1,6 +1,7 @@
 """What TensorBoard shows of a search: over its own HTTP interface, and in a browser."""
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory) -> Path:
+def searched(tmp_path_factory, forked_commands) -> Path:
     """``outputs`` with a search that was killed under way and resumed: two complete, two pruned, two failed trials."""
     folder = tmp_path_factory.mktemp("searched")
     sweep = folder / "outputs" / "sweeps" / "day" / "time"
@@ -43,7 +44,8 @@ def searched(tmp_path_factory) -> Path:
     wait_until(lambda: table.is_file() and table.read_text().count("\n") > 4, seconds=120)
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
-    subprocess.run([sys.executable, "-m", "lightning_sweeps.resume", str(sweep)], check=True, timeout=300, **quiet)
+    resumed = forked_commands.run(["-m", "lightning_sweeps.resume", str(sweep)], folder, os.environ)
+    assert resumed.returncode == 0, resumed.stderr
     states = [row["state"] for row in rows(sweep)]
     assert states == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED", "FAIL", "FAIL"]
     return folder

@@ -216,9 +216,12 @@ def test_a_class_of_the_script_is_one_class(own_folder, name):
 
 
 STARTED = """
-with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(cfg.context)) as pool:
-    assert sorted(pool.map(work, range(2))) == [0, 1]
-torch.multiprocessing.spawn(work, args=(2,), nprocs=1)
+if cfg.context == "torch":
+    import torch.multiprocessing
+    torch.multiprocessing.spawn(work, args=(2,), nprocs=1)
+else:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(cfg.context)) as pool:
+        assert sorted(pool.map(work, range(2))) == [0, 1]
 """
 
 
@@ -226,10 +229,10 @@ torch.multiprocessing.spawn(work, args=(2,), nprocs=1)
 def test_a_trial_starts_processes_of_the_scripts_functions(own_folder, name):
     write(
         STARTED,
-        before="import multiprocessing, torch.multiprocessing\nfrom concurrent.futures import ProcessPoolExecutor",
+        before="import multiprocessing\nfrom concurrent.futures import ProcessPoolExecutor",
         defined="def work(rank, _=0):\n    return rank\n",
     )
-    search("+context=fork,spawn,forkserver", way(name))
+    search("+context=fork,spawn,forkserver,torch", way(name))
 
 
 @pytest.mark.parametrize("name", WAYS)
