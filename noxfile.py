@@ -24,7 +24,7 @@ QUICK = [
     "tests/contracts/test_storages.py",
     "tests/searches/test_search.py::test_every_combination_runs_once",
     "tests/test_run.py::test_leaves_what_a_person_needs",
-    # Storages in memory and in a journal; and 2,000 spaces that are compared with Hydra's own sweeper take 40 s.
+    # Storages in memory and in a journal; and 1,000 spaces that are compared with Hydra's own sweeper take 20 s.
     *("-k", "not (sqlite or postgresql or mysql or redis or database or redis_server or whatever_is_typed)"),
 ]
 

@@ -200,7 +200,7 @@ def meant(overrides, loader):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:extend_list:UserWarning")
-@settings(max_examples=2000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(LINES, min_size=1, max_size=3), group=st.booleans())
 def test_whatever_is_typed_runs_as_under_hydras_own_sweeper(loader, lines, group):
     """The same values in the same order, and the study is told what the trial's config holds."""
