@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import shutil
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 # Hundreds of interpreters are started, and each would compile what it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import torch
+from filelock import FileLock
 from forked_commands import OF_A_SEARCH, Commands
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
@@ -70,6 +72,29 @@ def run_here(own_folder: Path) -> Callable[..., float | None]:
             return train(config)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def once_for_all_workers(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder of this name that the first test which asks for it has filled, whichever of xdist's workers runs it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder = base / name
+        with FileLock(base / f"{name}.lock"):
+            if not folder.exists():
+                folder.mkdir()
+                try:
+                    make(folder)
+                except BaseException:
+                    shutil.rmtree(folder)
+                    raise
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

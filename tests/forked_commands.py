@@ -57,9 +57,17 @@ class Commands:
         return all(environment.get(name) == self.environment.get(name) for name in names - {"PYTHONPATH"})
 
     def run(
-        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float = 300
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        timeout: float = 300,
+        stdout: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """What ``python`` with these arguments does in this folder.
+
+        Args:
+            stdout: a device that takes the place of what is read back.
 
         Raises:
             subprocess.TimeoutExpired: it takes longer; it is killed.
@@ -68,7 +76,8 @@ class Commands:
         for file in output:
             file.unlink(missing_ok=True)
         command = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
-        self._tell({**command, "out": str(output[0]), "err": str(output[1])})
+        output[0].touch()
+        self._tell({**command, "out": str(stdout or output[0]), "err": str(output[1])})
         process, late = int(self._answer()), threading.Event()
 
         def kill() -> None:

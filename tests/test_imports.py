@@ -14,7 +14,7 @@ PACKAGE = Path(lightning_sweeps.__file__).parent
 # The rooms of the house from the roof down: each may import what stands below it, and nothing beside it.
 ROOMS = [
     {"__main__", "join"},
-    {"__init__", "resume", "rerun", "schemas"},
+    {"__init__", "new", "resume", "rerun", "schemas"},
     {"api"},
     {"command"},
     {"report"},
@@ -25,6 +25,7 @@ ROOMS = [
     {"searches.engine"},
     {"runs"},
     {"models", "datamodules", "callbacks"},
+    {"trackers"},
     {"safety"},
     {"files", "overrides"},
     {"terminal", "trial", "environment", "errors", "machine", "metric_names", "partials"},

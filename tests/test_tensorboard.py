@@ -32,9 +32,12 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory, forked_commands) -> Path:
+def searched(once_for_all_workers, forked_commands) -> Path:
     """``outputs`` with a search that was killed under way and resumed: two complete, two pruned, two failed trials."""
-    folder = tmp_path_factory.mktemp("searched")
+    return once_for_all_workers("searched", lambda folder: _search(folder, forked_commands))
+
+
+def _search(folder, forked_commands):
     sweep = folder / "outputs" / "sweeps" / "day" / "time"
     sweep.mkdir(parents=True)
     command = [sys.executable, "-m", "lightning_sweeps"]
@@ -48,7 +51,6 @@ def searched(tmp_path_factory, forked_commands) -> Path:
     assert resumed.returncode == 0, resumed.stderr
     states = [row["state"] for row in rows(sweep)]
     assert states == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED", "FAIL", "FAIL"]
-    return folder
 
 
 @pytest.fixture(scope="module")

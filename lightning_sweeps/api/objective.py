@@ -107,9 +107,7 @@ def _config(space: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         sweeper = OmegaConf.create({"hydra": {"sweeper": {"params": params}}})
         text = OmegaConf.to_yaml(OmegaConf.merge(values, sweeper))
     except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"config: {str(error).splitlines()[0]}.\nIt holds numbers, texts, lists and dicts"
-        ) from error
+        raise ConfigError(f"config: {str(error).splitlines()[0]}.\nIt holds numbers, texts, lists and dicts") from error
     return f"defaults:\n  - _self_\n  - override hydra/sweeper: study\n\n{text}"
 
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from lightning_sweeps.callbacks.pictures import show, tensorboards
+from lightning_sweeps.callbacks.pictures import show, shown_by
 from lightning_sweeps.callbacks.quiet import QuietCallback
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class ConfusionMatrix(QuietCallback):
         self._draw(trainer, "test/confusion")
 
     def _count(self, trainer: Trainer, outputs: Any, batch: Any) -> None:
-        if not (isinstance(outputs, dict) and "logits" in outputs and tensorboards(trainer)):
+        if not (isinstance(outputs, dict) and "logits" in outputs and shown_by(trainer)):
             return
         logits: Any = outputs["logits"]
         labels: Any = batch[1] if isinstance(batch, list | tuple) and len(batch) > 1 else None

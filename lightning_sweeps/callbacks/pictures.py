@@ -1,16 +1,22 @@
-"""Pictures for TensorBoard."""
+"""Pictures for the trackers that show some."""
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
+
+from lightning_sweeps.trackers.contract import Tracker
+from lightning_sweeps.trackers.known import tracker_of
 
 
 def show(trainer: Trainer, tag: str, picture: Tensor) -> None:
-    """Log a picture (3, H, W) in [0, 1] to every TensorBoard logger of the trainer."""
-    for logger in tensorboards(trainer):
-        logger.experiment.add_image(tag, picture, global_step=trainer.global_step)
+    """Log a picture (3, H, W) in [0, 1] to every tracker of the trainer that shows pictures."""
+    for logger, tracker in shown_by(trainer):
+        tracker.show(logger, tag, picture, trainer.global_step)
 
 
-def tensorboards(trainer: Trainer) -> list[TensorBoardLogger]:
-    """The trainer's TensorBoard loggers, in the process that writes them."""
-    return [log for log in trainer.loggers if isinstance(log, TensorBoardLogger)] if trainer.is_global_zero else []
+def shown_by(trainer: Trainer) -> list[tuple[Logger, Tracker]]:
+    """The trainer's loggers that show pictures, in the process that writes them."""
+    if not trainer.is_global_zero:
+        return []
+    found = [(logger, tracker_of(logger)) for logger in trainer.loggers]
+    return [(logger, tracker) for logger, tracker in found if tracker is not None and tracker.shows_pictures]

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from lightning_sweeps.callbacks.pictures import show, tensorboards
+from lightning_sweeps.callbacks.pictures import show, shown_by
 from lightning_sweeps.callbacks.quiet import QuietCallback
 
 
@@ -23,7 +23,7 @@ class SampleImages(QuietCallback):
     def on_train_batch_start(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if batch_idx or trainer.current_epoch or not tensorboards(trainer):
+        if batch_idx or trainer.current_epoch or not shown_by(trainer):
             return
         images = batch[0] if isinstance(batch, list | tuple) and batch else batch
         if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] in (1, 3) and images.numel():

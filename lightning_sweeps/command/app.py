@@ -35,6 +35,7 @@ from lightning_sweeps.safety import user_key  # noqa: F401 (reads its place befo
 from lightning_sweeps.terminal.console import could_write
 from lightning_sweeps.terminal.ctrl_c import leave_at_ctrl_c, starts_a_command
 from lightning_sweeps.terminal.keyboard_interrupt import interrupt
+from lightning_sweeps.trackers.ready import require_loggers
 
 _frozen_in: set[int] = set()  # processes
 
@@ -64,6 +65,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         require_inside(hydra_config["output_subdir"])
         require_kinds(plain, hydra_config["runtime"]["choices"], folders)
         trusting.require_trusted(plain)
+        require_loggers(plain.get("logger"))
         require_a_validation(plain)
 
     def rehearse(config: DictConfig) -> None:
@@ -164,6 +166,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
             _require_one_run(hydra_config)
             trusting.require_harmless(hydra_config.job.env_set)
             require_kinds(plain, hydra_config.runtime.choices, folders)
+            require_loggers(plain.get("logger"))
             from lightning_sweeps.runs.train import run
 
             # What was imported stays: no collection looks at it again, nor copies its pages in a forked process. Of

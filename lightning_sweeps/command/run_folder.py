@@ -10,10 +10,11 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from lightning_sweeps.errors import FolderError
+from lightning_sweeps.errors import FolderError, SweepsError
 from lightning_sweeps.files.folders import claim, require_inside
 from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.safety.passwords import hide_passwords
+from lightning_sweeps.trackers.ready import require_no_secrets
 
 CLAIMED = "LIGHTNING_SWEEPS_CLAIMED"  # the folder that whoever started this run has made for it
 
@@ -47,7 +48,8 @@ class ClaimRunFolder(Callback):
         hide_passwords(config)
         try:
             require_inside(config.hydra.output_subdir)
-        except FolderError as error:
+            require_no_secrets(OmegaConf.to_container(config, resolve=False).get("logger"))  # type: ignore[union-attr]
+        except SweepsError as error:
             sys.exit(f"error: {error}")  # Hydra swallows whatever else a callback raises
         # Processes that Lightning starts for DDP share the folder of the one that started them.
         if "LOCAL_RANK" in os.environ or not config.hydra.run.dir:

@@ -11,7 +11,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ProgressBar
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import OmegaConf
 from torch.nn.parameter import is_lazy
 
@@ -21,7 +20,7 @@ from lightning_sweeps.errors import CheckpointError, ConfigError, nearest
 from lightning_sweeps.runs import optimization
 from lightning_sweeps.runs.checkpoints import logged_steps, may_load_whole, require_fitting
 from lightning_sweeps.runs.devices import require_devices, settle_cuda_check
-from lightning_sweeps.runs.hyperparameters import keep_own_entries
+from lightning_sweeps.runs.loggers import build_loggers
 from lightning_sweeps.runs.no_profiler import NoProfiler
 from lightning_sweeps.runs.result import Result
 from lightning_sweeps.runs.values import no_validation, of_another_target
@@ -43,6 +42,7 @@ class Assembly:
     tracker: ObjectiveTracker
     interrupt: SaveOnInterrupt
     ckpt_path: Path | None
+    from_step: int | None  # that an interrupted trial goes on from
     test_after_fit: bool
     result: Result
 
@@ -87,7 +87,7 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
     callbacks += [RandomState(config["seed"]), *of_the_schedule]
     callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
-    loggers = _loggers(config, continued)
+    loggers = build_loggers(config.get("logger") or {}, folder, continued.step)
     if not loggers:  # Lightning refuses a monitor that has nowhere to log to
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     settings = {
@@ -111,7 +111,7 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
         seed=config["seed"],
         threads=torch.get_num_threads(),
     )
-    return Assembly(module, datamodule, trainer, tracker, interrupt, ckpt_path, test, result)
+    return Assembly(module, datamodule, trainer, tracker, interrupt, ckpt_path, continued.step, test, result)
 
 
 def _build_module(model: Any, datamodule: LightningDataModule | None, build: Callable[..., Any]) -> LightningModule:
@@ -147,26 +147,6 @@ class _Continued:
 
     ckpt_path: Path | None = None
     step: int | None = None
-
-    def logger(self, node: Any) -> Any:
-        """The logger's config such that what was logged stays, and no step is there twice."""
-        if self.step is None or not isinstance(node, Mapping):
-            return node
-        kind = str(node.get("_target_")).rpartition(".")[2]
-        added: dict[str, dict[str, Any]] = {
-            "TensorBoardLogger": {"purge_step": self.step},
-            "CSVLogger": {"version": f"from_step_{self.step}"},
-        }
-        return {**node, **added.get(kind, {})}
-
-
-def _loggers(config: Mapping[str, Any], continued: _Continued) -> list[Logger]:
-    nodes = {name: continued.logger(node) for name, node in (config.get("logger") or {}).items() if node}
-    loggers = [build(node, f"logger.{name}") for name, node in nodes.items()]
-    for logger in loggers:
-        if isinstance(logger, TensorBoardLogger):
-            keep_own_entries(logger)
-    return loggers
 
 
 def _continued(last: Path, module: LightningModule, limits: Mapping[str, int | None]) -> _Continued:

@@ -14,13 +14,14 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lightning_sweeps.callbacks.objective import Objective, never_logged
-from lightning_sweeps.callbacks.pictures import tensorboards
 from lightning_sweeps.errors import MetricError, NonFiniteLossError, RunInterruptedError
 from lightning_sweeps.overrides.again import command_again
 from lightning_sweeps.overrides.command_line import from_here
+from lightning_sweeps.runs import loggers
 from lightning_sweeps.runs.assembly import Assembly
-from lightning_sweeps.runs.hyperparameters import log_hyperparameters
 from lightning_sweeps.runs.reasons import forget_reasons, note_reason, reason_of_another
+from lightning_sweeps.runs.result import Result
+from lightning_sweeps.trackers.contract import Ending
 from lightning_sweeps.trial import current_trial
 
 
@@ -32,6 +33,8 @@ def recording(job: Assembly, hyperparameters: dict[str, Any]) -> Iterator[None]:
     forget_reasons(result.folder, trainer.global_rank)
     try:
         with _clearer_errors(job):
+            if trainer.is_global_zero:
+                loggers.begin(trainer, result.folder, job.from_step, hyperparameters)
             yield
         result.status = "pruned" if current_trial().pruned else "completed"
     except BaseException as error:
@@ -46,10 +49,13 @@ def recording(job: Assembly, hyperparameters: dict[str, Any]) -> Iterator[None]:
         collect(job)
         if job.trainer.is_global_zero:
             goes_on = job.result.status == "interrupted" and current_trial().number is not None
-            if result.stage == "fit" and not goes_on:  # one entry for a trial, when it has ended
-                for logger in tensorboards(job.trainer):
-                    log_hyperparameters(logger, hyperparameters, result)
             result.write()
+            loggers.end(trainer, hyperparameters, _ending(result, goes_on=goes_on))
+
+
+def _ending(result: Result, *, goes_on: bool) -> Ending:
+    metric = result.objective_metric if result.stage == "fit" else None
+    return Ending(result.stage, result.status, result.objective, metric, result.metrics, result.steps, goes_on)
 
 
 @contextmanager

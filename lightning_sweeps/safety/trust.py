@@ -30,6 +30,8 @@ TRUSTED = (
     "lightning.pytorch.callbacks.*",
     "lightning.pytorch.demos.*",
     "lightning.pytorch.loggers.*",
+    "aim.pytorch_lightning.AimLogger",
+    "lightning_sweeps.trackers.trackio.TrackioLogger",
     "lightning.pytorch.plugins.*",
     "lightning.pytorch.profilers.*",
     "lightning.pytorch.strategies.*",

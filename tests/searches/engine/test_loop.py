@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.search.engine.world import Chances, Clock, FakeExecutor, FakeLedger, FakeScheduler, FakeView, Signals
+from world import Chances, Clock, FakeExecutor, FakeLedger, FakeScheduler, FakeView, Signals
 
 from lightning_sweeps.errors import FolderError
 from lightning_sweeps.searches.engine.budget import Budget

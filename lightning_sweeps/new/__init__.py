@@ -1,0 +1,1 @@
+"""A project of one's own: written once, and then the person's."""

@@ -1,0 +1,1 @@
+"""Trackers of experiments: what a run tells them beside the metrics, which Lightning's loggers tell them."""
