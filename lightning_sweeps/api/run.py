@@ -1,6 +1,6 @@
 """One run, from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,14 +30,17 @@ class RunResult:
     seconds: float = 0.0
     reason: str | None = None  # if it is not completed
 
-    def module(self) -> "LightningModule":
+    def module(self, trust: Iterable[str] = ()) -> "LightningModule":
         """The trained module, with the weights of ``checkpoint``, on the CPU and in evaluation mode.
+
+        Args:
+            trust: packages whose code the run's config may name, ``["my_package"]``.
 
         Raises:
             ConfigError: its composed config is not there, or names code that is not trusted.
             CheckpointError: there is no checkpoint, or it is of another model.
         """
-        return load_from(self.folder, self.checkpoint)
+        return load_from(self.folder, self.checkpoint, trust)
 
 
 def run(overrides: Sequence[str] = (), *, program: Program | None = None, show: bool = True) -> RunResult:
@@ -70,7 +73,7 @@ def read_run(folder: str | Path) -> RunResult:
     return RunResult(folder, checkpoint=_checkpoint(folder, result), **{name: result[name] for name in KNOWN if result})
 
 
-def load_from(folder: Path, checkpoint: Path | None) -> "LightningModule":
+def load_from(folder: Path, checkpoint: Path | None, trust: Iterable[str]) -> "LightningModule":
     """The module of a run or trial.
 
     Raises:
@@ -80,7 +83,7 @@ def load_from(folder: Path, checkpoint: Path | None) -> "LightningModule":
         raise CheckpointError(f"{folder}: no checkpoint lies there; add callbacks.best_checkpoint, see --help")
     from lightning_sweeps.runs.load import load_module
 
-    return load_module(folder, checkpoint)
+    return load_module(folder, checkpoint, trust)
 
 
 def _checkpoint(folder: Path, result: dict[str, Any]) -> Path | None:

@@ -1,7 +1,7 @@
 """A search that is there, as a Python program sees it: its trials, its best, and how to go on."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,11 @@ class SavedTrial:
     checkpoint: Path | None
     reason: str | None  # why it failed
 
-    def load(self) -> "LightningModule":
+    def load(self, trust: Iterable[str] = ()) -> "LightningModule":
         """Its trained module, with the weights of ``checkpoint``, on the CPU and in evaluation mode.
+
+        Args:
+            trust: packages whose code its config may name, ``["my_package"]``.
 
         Raises:
             ConfigError: its composed config is not there, is another program's, or names code that is not trusted.
@@ -44,7 +47,7 @@ class SavedTrial:
         """
         if self.folder is None:
             raise ConfigError(f"trial {self.number}: its folder is gone")
-        return load_from(self.folder, self.checkpoint)
+        return load_from(self.folder, self.checkpoint, trust)
 
 
 class Study:

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lightning_sweeps.errors import ConfigError, FolderError
-from lightning_sweeps.files.folders import unwritable
 from lightning_sweeps.new.samples import write_samples
 from lightning_sweeps.overrides.groups import CONF
 
@@ -48,7 +47,7 @@ def write_project(folder: Path, kind: str, package: str | None = None) -> str:
             shutil.copymode(TEMPLATES, project)
             project.rename(folder)  # onto an empty one too
     except OSError as error:
-        raise unwritable(folder, error.strerror or str(error)) from error
+        raise FolderError(f"{folder} cannot be written: {error.strerror or error}") from error
     return name
 
 

@@ -1,5 +1,6 @@
 """A run's folder -> its trained module."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ from omegaconf import OmegaConf
 from lightning_sweeps.errors import CheckpointError, ConfigError
 from lightning_sweeps.runs.assembly import build_module
 from lightning_sweeps.runs.checkpoints import may_load_whole, require_fitting
-from lightning_sweeps.safety.trust import build
+from lightning_sweeps.safety.trust import build, trusting
 
 
-def load_module(folder: Path, checkpoint: Path) -> LightningModule:
+def load_module(folder: Path, checkpoint: Path, trust: Iterable[str]) -> LightningModule:
     """The module that the run's composed config describes, with the weights of the checkpoint, in evaluation mode.
 
     Args:
         folder: of a run or trial of this package's own ``main``.
+        trust: packages whose code the config may name.
 
     Raises:
         ConfigError: its config is not there, or names code that is not trusted.
@@ -29,8 +31,9 @@ def load_module(folder: Path, checkpoint: Path) -> LightningModule:
     composed: Any = OmegaConf.load(file)
     if not composed.get("model"):
         raise ConfigError(f"{file}: it has no model; a program of one's own loads its checkpoint itself: {checkpoint}")
-    datamodule = build(composed.datamodule, "datamodule") if composed.get("datamodule") else None
-    module = build_module(OmegaConf.to_container(composed.model, resolve=True), datamodule)
+    with trusting(trust):
+        datamodule = build(composed.datamodule, "datamodule") if composed.get("datamodule") else None
+        module = build_module(OmegaConf.to_container(composed.model, resolve=True), datamodule)
     require_fitting(checkpoint, module)
     content = torch.load(checkpoint, map_location="cpu", weights_only=not may_load_whole(checkpoint))
     module.on_load_checkpoint(content)

@@ -81,6 +81,17 @@ def trust(packages: Iterable[str]) -> None:
     _trusted_by_python.extend(package for package in packages if package not in _trusted_by_python)
 
 
+@contextmanager
+def trusting(packages: Iterable[str]) -> Iterator[None]:
+    """Inside, what lies in these packages is trusted too."""
+    before = list(_trusted_by_python)
+    trust(packages)
+    try:
+        yield
+    finally:
+        _trusted_by_python[:] = before
+
+
 def whitelist() -> list[str]:
     """Every trusted pattern, in Hydra's form: ``package.*`` or an exact dotted name."""
     old_names = [name.replace("lightning.pytorch", "pytorch_lightning") for name in TRUSTED]
