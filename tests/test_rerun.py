@@ -171,7 +171,10 @@ def test_a_program_of_ones_own(app, sweep, command):
     assert searched.returncode == 0, searched.stderr
     found = command("s", module=RERUN)
     assert found.returncode == 0, found.stderr
-    assert "app.py x=1.0 y=5 hydra.run.dir=" in found.stdout
+    assert "app.py -m x=1.0 y=5 " in found.stdout
+    assert "trial 1: value 6, the same to the last bit as in the search; s-again/" in found.stdout
+    as_json = json.loads(command("s", "--json", "y=6", module=RERUN).stdout)
+    assert [(one["trial"], one["values"], one["value_in_the_search"]) for one in as_json] == [(1, [7.0], 6.0)]
     assert "config has no key 'seed'" in command("s", "--seeds", "2", module=RERUN).stderr
     file = app.parent / "conf" / "config.yaml"
     file.write_text(file.read_text().replace("sleep: 0.0", "sleep: 0.25"))
@@ -209,5 +212,5 @@ def test_a_rerun_has_the_number_that_its_trial_had(app, sweep, command):
     assert sweep("x=3.0,1.0", "+seed='${hydra:job.num}'", "y='${seed}'").returncode == 0
     assert "hydra.job.num=1" in OmegaConf.to_container(OmegaConf.load("s/best.yaml"))["command"]
     assert command("s", module=RERUN).returncode == 0
-    (composed_again,) = Path("outputs/runs").rglob(".hydra/hydra.yaml")
+    (composed_again,) = Path("s-again").rglob(".hydra/hydra.yaml")
     assert OmegaConf.load(composed_again).hydra.job.num == 1

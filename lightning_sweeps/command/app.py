@@ -18,8 +18,9 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from lightning_sweeps.command.as_json import only_json
 from lightning_sweeps.command.explain import explain
-from lightning_sweeps.command.flags import read_flags
+from lightning_sweeps.command.flags import JSON, read_flags
 from lightning_sweeps.command.guarded import guard_hydra, require_own_log_files
 from lightning_sweeps.command.sweeper import StudySweeper
 from lightning_sweeps.environment import environment
@@ -55,6 +56,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     def task(config: DictConfig) -> float | None:
         trusting.trust(trust)  # anew in a trial's process
         share_one_lightning()
+        task.folders.append(Path(HydraConfig.get().runtime.output_dir))  # type: ignore[attr-defined]
         return _run(config, folders)
 
     def check(config: DictConfig) -> None:
@@ -79,7 +81,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
 
     # Read by the sweeper ``study``. The first two know before the first trial what is wrong with a config.
     of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.runs.warm",)}
-    vars(task).update(of_a_search)
+    vars(task).update(of_a_search, folders=[])
     Plugins.instance().register(StudySweeper)  # even if the package is used without being installed
     guard_hydra()
 
@@ -89,9 +91,11 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
     with explained(folders):
         _require_plain_path()
         arguments = sys.argv[1:]
-        task.show = read_flags(arguments)  # type: ignore[attr-defined]
+        flags = read_flags(arguments)
+        task.show = flags.show  # type: ignore[attr-defined]
         sys.argv[1:] = arguments
-        with raising_errors():
+        sys.orig_argv = [one for one in sys.orig_argv if one != JSON]  # no part of the command to type again
+        with only_json(flags, task.folders), raising_errors():  # type: ignore[attr-defined]
             command(task)()
 
 

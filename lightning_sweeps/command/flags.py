@@ -1,6 +1,7 @@
 """The command line's flags, which are Hydra's, looked at before Hydra would print its whole usage."""
 
 import sys
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
@@ -10,18 +11,32 @@ from hydra._internal.utils import get_args_parser
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.terminal.console import say
 
+JSON = "--json"
 
-def read_flags(arguments: list[str]) -> str | None:
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags that are this package's own, or that Hydra knows for a single run only; they are taken out.
+
+    Args:
+        show: what ``--cfg`` shall show of a search; None without it.
+        json: whether stdout is for JSON alone, and all else goes to stderr.
+        prints_config: whether Hydra will print a run's config.
+    """
+
+    show: str | None = None
+    json: bool = False
+    prints_config: bool = False
+
+
+def read_flags(arguments: list[str]) -> Flags:
     """Answer ``--version``; say which flag there is not.
-
-    Returns:
-        What ``--cfg`` shall show of a search. Hydra knows ``--cfg`` for a single run only, so it is taken out.
 
     Raises:
         ConfigError: Hydra would refuse one of them.
     """
     parser: Any = get_args_parser()
-    known = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
+    known = [JSON, *(flag for action in parser._actions for flag in action.option_strings)]  # noqa: SLF001
 
     def refuse(message: str) -> NoReturn:
         wrong = next((one for one in arguments if one.startswith("-") and one.partition("=")[0] not in known), None)
@@ -40,16 +55,18 @@ def read_flags(arguments: list[str]) -> str | None:
     if "--version" in arguments:
         say(f"lightning_sweeps {_version('lightning_sweeps')}, {', '.join(map(_named, _BELOW))}\n")
         sys.exit(0)
+    json = JSON in arguments
+    arguments[:] = [one for one in arguments if one != JSON]
     read = parser.parse_intermixed_args(arguments)
     if not (read.multirun and read.cfg):
-        return None
+        return Flags(json=json, prints_config=bool(read.cfg))
     shown: str = read.cfg
     for given in (["--cfg", shown], ["-c", shown], [f"--cfg={shown}"], [f"-c{shown}"]):
         places = [index for index in range(len(arguments)) if arguments[index : index + len(given)] == given]
         if places:
             del arguments[places[0] : places[0] + len(given)]
             break
-    return shown
+    return Flags(shown, json)
 
 
 _BELOW = ("hydra-core", "optuna", "lightning", "torch")

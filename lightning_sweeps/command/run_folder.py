@@ -1,6 +1,7 @@
 """The folder of a run, made before Hydra writes into it."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,21 +17,28 @@ from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.safety.passwords import hide_passwords
 from lightning_sweeps.trackers.ready import require_no_secrets
 
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CLAIMED = "LIGHTNING_SWEEPS_CLAIMED"  # the folder that whoever started this run has made for it
 
 
-def new_folder(kind: str, overrides: Sequence[str]) -> tuple[Path, list[str]]:
+def new_folder(kind: str, overrides: Sequence[str], beside: Path | None = None) -> tuple[Path, list[str]]:
     """A folder of its own for a command that is started from here, dated or what an override names.
 
     Args:
         kind: ``run`` or ``sweep``.
+        beside: a search's folder of another program, whose own folders it takes then.
 
     Returns:
         The folder, which is new and empty, and the overrides that do not name it.
     """
     named, others = folder_named(kind, overrides)
+    if named is None and beside is not None:  # a person may not know which kind it is
+        named, others = folder_named("run", others)
     now = datetime.now()  # noqa: DTZ005 (as Hydra's own folders)
-    folder = named or Path(f"outputs/{kind}s/{now:%Y-%m-%d}/{now:%H-%M-%S}")
+    base = Path(f"outputs/{kind}s")
+    if beside is not None:
+        base = beside.parent.parent if DATE.fullmatch(beside.parent.name) else beside.with_name(f"{beside.name}-again")
+    folder = named or base / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}"
     return claim(folder.absolute()), others
 
 

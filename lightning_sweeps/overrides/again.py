@@ -15,7 +15,7 @@ from lightning_sweeps.overrides.groups import CONF
 from lightning_sweeps.overrides.text import override_value, replaced
 
 GO_ON = "LIGHTNING_SWEEPS_GO_ON"  # a search's folder, and the overrides that were typed to go on with it
-ONE_RUN = "LIGHTNING_SWEEPS_ONE_RUN"  # the command is to run once, with the overrides of its command line
+ONE_RUN = "LIGHTNING_SWEEPS_ONE_RUN"  # the folder of the one trial that the command is to run again
 
 
 def command_again(overrides: Iterable[str], *, multirun: bool = False, **changed: object) -> str:
@@ -47,7 +47,8 @@ def go_on_with_what_was_noted(config: DictConfig) -> None:
     Raises:
         ConfigError: further overrides were typed, which the program does not take.
     """
-    if os.environ.pop(ONE_RUN, None):
+    alone = os.environ.pop(ONE_RUN, None)
+    if alone is not None and f"hydra.sweep.dir={override_value(alone)}" not in typed(config.hydra):
         raise ConfigError(
             f"{shlex.join(program())} takes no overrides from its command line, so it cannot run a single trial again"
         )

@@ -11,7 +11,7 @@ import optuna
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.overrides.command_line import from_here
-from lightning_sweeps.report.table import FORMATS, as_text
+from lightning_sweeps.report.table import FORMATS, as_text, summary_text
 from lightning_sweeps.report.write import write_comparison, write_report
 from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
@@ -26,16 +26,19 @@ def main() -> None:
     parser.add_argument("--study", metavar="NAME", help="if the storage has several")
     parser.add_argument("--storage", metavar="URL", help="of the folder's study, if it has a password")
     parser.add_argument("--format", choices=["html", *FORMATS], default="html", help="a table goes to the screen")
+    parser.add_argument("--json", action="store_true", help="a summary and all trials to the screen, as JSON")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write")
     arguments = parser.parse_args()
     if arguments.output and arguments.format == "html" and arguments.output.suffix[1:] in FORMATS:
         arguments.format = arguments.output.suffix[1:]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        if len(arguments.searches) > 1 and (arguments.format != "html" or arguments.storage):
-            raise ConfigError("several searches are compared on a page; --format and --storage are for one search")
+        if len(arguments.searches) > 1 and (arguments.json or arguments.format != "html" or arguments.storage):
+            raise ConfigError("several searches are compared on a page; --format, --json and --storage are for one")
         opened = [open_saved(where, arguments.storage, arguments.study) for where in arguments.searches]
-        if arguments.format != "html":
+        if arguments.json:
+            _put(summary_text(opened[0]), arguments.output)
+        elif arguments.format != "html":
             _put(as_text(opened[0], arguments.format), arguments.output)
         elif len(opened) > 1:
             _told(write_comparison(opened, arguments.output or Path("comparison.html")))

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from lightning_sweeps.files.folders import within
 from lightning_sweeps.searches.record.saved import Saved
+from lightning_sweeps.searches.record.summary import summary
 from lightning_sweeps.searches.record.trials_csv import Take, columns, row
 
 FORMATS = ("csv", "json", "md")
@@ -45,6 +46,12 @@ def as_text(saved: Saved, kind: str) -> str:
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(shown(one.get(name, "")).replace("|", "\\|") for name in names) + " |" for one in rows]
     return "\n".join(lines) + "\n"
+
+
+def summary_text(saved: Saved) -> str:
+    """The summary of the search, with a row for each trial, as JSON."""
+    rows = json.loads(as_text(saved, "json"))
+    return json.dumps({**summary(saved), "rows": rows}, indent=2, default=str) + "\n"
 
 
 def shown(value: Any) -> str:

@@ -4,16 +4,18 @@ Anything may be changed: more epochs, other data, other seeds. With nothing chan
 """
 
 import argparse
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from lightning_sweeps.command.run_folder import new_folder
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.rerun.experiment import write_experiment
-from lightning_sweeps.rerun.recipe import choose
-from lightning_sweeps.rerun.repeat import Once, Seeds, program
+from lightning_sweeps.rerun.recipe import Recipe, choose
+from lightning_sweeps.rerun.repeat import Once, OneTrial, Seeds, Told, program
 from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Interruptible
@@ -31,6 +33,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--seeds", type=_count, metavar="S", help="with S new seeds: mean and standard deviation")
     what.add_argument("--to-experiment", metavar="NAME", help="run nothing; write conf/experiment/NAME.yaml")
+    parser.add_argument("--json", action="store_true", help="what came of it to the screen as JSON, all else to stderr")
     parser.add_argument("--storage", metavar="URL", help="of the study, if it has a password")
     parser.add_argument("--trust", action="store_true", help="even if somebody else has started the search")
     arguments = parser.parse_intermixed_args()
@@ -57,22 +60,41 @@ def _open(arguments: argparse.Namespace) -> Saved:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        sys.stdout = sys.stderr  # what people read
     saved = _open(arguments)
     recipes = choose(saved, arguments.trial, arguments.top or 1)
     if Path(saved.config.hydra.runtime.cwd).is_dir():
         os.chdir(saved.config.hydra.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     command = program(saved, arguments.trust)
-    again = Seeds(command, arguments.seeds) if arguments.seeds else Once(command)
-    folder, changed = new_folder(again.kind, arguments.overrides)
+    alone = OneTrial(command) if all(OneTrial.suits(recipe) for recipe in recipes) else Once(command)
+    again = Seeds(command, arguments.seeds) if arguments.seeds else alone
+    ours = any(recipe.result() for recipe in recipes)
+    folder, changed = new_folder(again.kind, arguments.overrides, None if ours else saved.folder)
     told = [again(recipe, changed, folder / f"trial_{recipe.number}") for recipe in recipes]
     if not any(folder.iterdir()):
         folder.rmdir()
-    say("\n".join(["", *(line for line, _ in told), ""]))
-    return max(code for _, code in told)
+    say("\n".join(["", *(one.said for one in told), ""]))
+    if arguments.json:
+        sys.stdout = sys.__stdout__
+        say(json.dumps([_as_json(*both) for both in zip(recipes, told, strict=True)], indent=2) + "\n")
+    return max(one.code for one in told)
+
+
+def _as_json(recipe: Recipe, told: Told) -> dict[str, Any]:
+    """See docs/json.md."""
+    return {
+        "trial": recipe.number,
+        "metric": recipe.metric,
+        "value_in_the_search": recipe.value,
+        "values": list(told.values),
+        "status": told.status,
+        "folder": str(told.folder),
+    }
 
 
 def _write(arguments: argparse.Namespace) -> int:
-    if arguments.top or arguments.overrides:
+    if arguments.top or arguments.overrides or arguments.json:
         raise ConfigError("--to-experiment writes one trial as it was; change the file afterwards")
     saved = _open(arguments)
     (recipe,) = choose(saved, arguments.trial, 1)

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -15,7 +16,7 @@ from yaml import YAMLError
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.again import ONE_RUN
 from lightning_sweeps.overrides.command_line import from_here
-from lightning_sweeps.overrides.text import override_value, replaced
+from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe
 from lightning_sweeps.runs.result import read_result
@@ -29,8 +30,25 @@ SHOWN_CHANGES = 5
 OF_THE_SEARCH = ("storage", "custom_search_space", "timeout", "target", "patience")  # which its config may name
 
 
+@dataclass(frozen=True)
+class Told:
+    """What came of running a trial again.
+
+    Args:
+        said: it in a line, for people.
+        status: of a run; ``not begun`` if there is none.
+        values: the objective's; with several seeds one for each that has ended well.
+    """
+
+    said: str
+    code: int
+    folder: Path
+    status: str
+    values: Sequence[float] = ()
+
+
 class Once:
-    """One run with the trial's own seed.
+    """One run with the trial's own seed. Its value is read from its ``result.json``, if the program writes one.
 
     Args:
         program: the command up to the overrides.
@@ -41,58 +59,86 @@ class Once:
     def __init__(self, program: Sequence[str]) -> None:
         self.program = program
 
-    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
-        """Run in the folder, which does not exist yet. Returns a line about the result, and the exit code."""
+    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> Told:
+        """Run in the folder, which does not exist yet."""
         overrides = replaced(recipe.overrides, [*_drift(recipe), *changed, f"hydra.run.dir={override_value(folder)}"])
-        code = _run([*self.program, *overrides], recipe, ONE_RUN)
+        code = _run([*self.program, *overrides], recipe, folder)
         name = f"trial {recipe.number}"
         if not folder.is_dir():
-            return f"{name}: not begun", code or 1
+            return Told(f"{name}: not begun", code or 1, folder, "not begun")
         result = read_result(folder)
-        if code or result.get("status", "completed") != "completed":
-            return f"{name}: {result.get('status', 'failed')}; {from_here(folder)}", code or 1
+        status = result.get("status", "failed" if code else "completed")
+        if code or status != "completed":
+            return Told(f"{name}: {status}; {from_here(folder)}", code or 1, folder, status)
         if (value := result.get("objective")) is None:
-            return f"{name}: ran; its program writes no result.json to compare; {from_here(folder)}", 0
-        if value == recipe.value:
-            compared = ", the same to the last bit as in the search"
-        else:
-            compared = "" if recipe.value is None else f"; in the search {recipe.value:.6g}"
-        return f"{name}: {recipe.metric} {value:.6g}{compared}; {from_here(folder)}", code
+            why = "without an objective" if result else "by a program that writes no result.json to compare"
+            return Told(f"{name}: ran, {why}; {from_here(folder)}", 0, folder, status)
+        return Told(f"{name}: {_compared(recipe, value)}; {from_here(folder)}", 0, folder, status, [value])
 
 
-class Seeds(Once):
-    """A search over nothing but the seed."""
+class OneTrial(Once):
+    """A search of one trial: so a program that writes no ``result.json`` can report, and says its value."""
 
     kind = "sweep"
+
+    @staticmethod
+    def suits(recipe: Recipe) -> bool:
+        """Whether it is the same trial: its own number would be another, which its config must not look at."""
+        return not recipe.result() and all(key_of(one) != "hydra.job.num" for one in recipe.overrides)
+
+    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> Told:
+        code, values = self._search(recipe, 1, changed, folder)
+        name = f"trial {recipe.number}"
+        if not values:
+            return Told(f"{name}: failed; {from_here(folder)}", code or 1, folder, "failed")
+        return Told(f"{name}: {_compared(recipe, values[0])}; {from_here(folder)}", code, folder, "completed", values)
+
+    def _search(self, recipe: Recipe, n_trials: int, more: Sequence[str], folder: Path) -> tuple[int, Sequence[float]]:
+        """The exit code, and the values of the trials that are complete."""
+        whole = [
+            *("hydra/sweeper=study", "hydra/sweeper/sampler=auto", "hydra/sweeper/pruner=none"),
+            *(f"hydra.sweeper.{option}=null" for option in OF_THE_SEARCH),
+            *(f"hydra.sweeper.n_trials={n_trials}", f"hydra.sweep.dir={override_value(folder)}"),
+        ]
+        overrides = replaced(replaced(recipe.overrides, whole), [*_drift(recipe), *more])
+        folder.mkdir()
+        code = _run([*self.program, "-m", *overrides], recipe, folder)
+        try:
+            trials = open_saved(str(folder)).study.trials
+        except ConfigError:
+            return code or 1, ()
+        return code, [trial.values[0] for trial in trials if trial.values]
+
+
+class Seeds(OneTrial):
+    """A search over nothing but the seed."""
 
     def __init__(self, program: Sequence[str], count: int) -> None:
         super().__init__(program)
         self.count = count
 
-    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> tuple[str, int]:
+    def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> Told:
         if "seed" not in (recipe.config() or {"seed": None}):
             raise ConfigError("--seeds: this program's config has no key 'seed'")
         first = (recipe.result().get("seed") or 0) + 1  # not the seed that it was chosen with
         seeds = ",".join(str(first + index) for index in range(self.count))
-        whole = [
-            *("hydra/sweeper=study", "hydra/sweeper/sampler=auto", "hydra/sweeper/pruner=none"),
-            *(f"hydra.sweeper.{option}=null" for option in OF_THE_SEARCH),
-            *(f"hydra.sweeper.n_trials={self.count}", f"hydra.sweep.dir={override_value(folder)}", f"seed={seeds}"),
-        ]
-        overrides = replaced(replaced(recipe.overrides, whole), [*_drift(recipe), *changed])
-        folder.mkdir()
-        code = _run([*self.program, "-m", *overrides], recipe)
-        try:
-            trials = open_saved(str(folder)).study.trials
-        except ConfigError:
-            return f"trial {recipe.number}: the search over its seeds failed", code or 1
-        values = [trial.values[0] for trial in trials if trial.values]
+        code, values = self._search(recipe, self.count, [f"seed={seeds}", *changed], folder)
+        name = f"trial {recipe.number}"
         if not values:
-            return f"trial {recipe.number}: no seed gave a value; {from_here(folder)}", code or 1
-        return f"trial {recipe.number}: {recipe.metric} {_told(recipe, values, first, self.count)}", code
+            return Told(f"{name}: no seed gave a value; {from_here(folder)}", code or 1, folder, "failed")
+        spread = _spread(recipe, values, first, self.count)
+        return Told(f"{name}: {recipe.metric} {spread}", code, folder, "completed", values)
 
 
-def _told(recipe: Recipe, values: Sequence[float], first: int, count: int) -> str:
+def _compared(recipe: Recipe, value: float) -> str:
+    if value == recipe.value:
+        compared = ", the same to the last bit as in the search"
+    else:
+        compared = "" if recipe.value is None else f"; in the search {recipe.value:.6g}"
+    return f"{recipe.metric} {value:.6g}{compared}"
+
+
+def _spread(recipe: Recipe, values: Sequence[float], first: int, count: int) -> str:
     spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
     seeds = f"{len(values)} seeds" if len(values) == count else f"{len(values)} of {count} seeds"
     was = "" if recipe.value is None else f"; in the search, which chose it for that, {recipe.value:.6g}"
@@ -138,20 +184,19 @@ def _drift(recipe: Recipe) -> list[str]:
     return changes
 
 
-def _run(command: Sequence[str], recipe: Recipe, *noted: str) -> int:
+def _run(command: Sequence[str], recipe: Recipe, folder: Path) -> int:
     """Run a command with the trial's number of threads; Ctrl-C is the command's own, and ends this one after it.
 
-    Args:
-        noted: variables that the command finds in its environment.
+    What it prints goes to this one's ``sys.stdout``, which may be its stderr.
     """
-    environment = os.environ | dict.fromkeys(noted, "1")
+    environment = {**os.environ, ONE_RUN: str(folder)}
     if threads := recipe.result().get("threads"):
         environment |= dict.fromkeys(THREADS, str(threads))  # another number may round a sum otherwise
     shown = ["python" if part == sys.executable else part for part in command]
     say(f"{shlex.join(shown)}\n")
     sys.stdout.flush()
     with Held(list(command)):
-        child = subprocess.Popen(command, env=environment)  # noqa: S603
+        child = subprocess.Popen(command, env=environment, stdout=sys.stdout)  # noqa: S603
         # A handler, not SIG_IGN, which the child would have inherited.
         signal.signal(signal.SIGINT, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -89,6 +89,7 @@ def search(
             if not join:  # whoever began the search has done so
                 _rehearse(plan, processes, program.task_function)
         folder = choose_folder(config, join=join)
+        getattr(program.task_function, "folders", []).append(folder)
         lock = FolderLock(folder, join=join)
         stack.callback(lock.release)
         study, changed = _open_study(plan, storage, folder, name, config, options)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from torch import Tensor
@@ -28,10 +29,10 @@ class Aim(Tracker):
         logger.log_hyperparams(dict(hyperparameters))
 
     def show(self, logger: Any, tag: str, picture: Tensor, step: int) -> None:
-        from aim import Image
         from PIL.Image import fromarray
 
-        logger.experiment.track(Image(fromarray(array(picture))), name=tag, step=step)
+        aim: Any = import_module("aim")  # its types leave its own names out
+        logger.experiment.track(aim.Image(fromarray(array(picture))), name=tag, step=step)
 
     def end(self, logger: Any, hyperparameters: Mapping[str, Plain], ending: Ending) -> None:
         run = logger.experiment

@@ -28,7 +28,8 @@ class TrackioLogger(Logger):
         self, project: str, run_name: str | None = None, group: str | None = None, resume: str = "allow"
     ) -> None:
         super().__init__()
-        self._made_with = {"project": project, "name": run_name, "group": group, "resume": resume}
+        self._name, self._version = project, run_name
+        self._made_with: dict[str, Any] = {"project": project, "name": run_name, "group": group, "resume": resume}
         self._run: Any = None
         self.hyperparameters: dict[str, Plain] = {}
 
@@ -39,17 +40,17 @@ class TrackioLogger(Logger):
         if self._run is None:
             import trackio
 
-            off = {"embed": False, "auto_log_gpu": False, "auto_log_cpu": False}
+            off: dict[str, Any] = {"embed": False, "auto_log_gpu": False, "auto_log_cpu": False}
             self._run = trackio.init(**self._made_with, config=self.hyperparameters, **off)
         return self._run
 
     @property
     def name(self) -> str | None:
-        return self._made_with["project"]
+        return self._name
 
     @property
     def version(self) -> str | None:
-        return self._made_with["name"]
+        return self._version
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:

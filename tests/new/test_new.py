@@ -64,7 +64,6 @@ def test_nothing_that_is_there_is_written_over(own_folder):
         ("json", None, "there is a package of this name"),
         ("2-many", None, "'2_many' is no name of a package"),
         ("class", None, "'class' is no name of a package"),
-        ("größe", None, "is no name of a package"),
         ("fine", "no way", "'no way' is no name of a package"),
         ("file/below", "fine", "file/below cannot be written: "),
     ],

@@ -1,0 +1,56 @@
+"""What came out of a search, as plain values with stable names: docs/json.md."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from lightning_sweeps.files.folders import within
+from lightning_sweeps.searches.record.ending import STATES
+from lightning_sweeps.searches.record.provenance import read_starts
+from lightning_sweeps.searches.record.saved import Saved
+from lightning_sweeps.searches.record.trials_csv import best_trial
+
+
+def summary(saved: Saved) -> dict[str, Any]:
+    """Counts, the best trial or the Pareto front, and the budget. Numbers that JSON does not have become None."""
+    study = saved.study
+    trials = study.get_trials(deepcopy=False)
+    counts = Counter(STATES[trial.state] for trial in trials)
+    objective = study.user_attrs.get("objective")
+    several = len(study.directions) > 1
+    best = best_trial(study)
+    starts = read_starts(saved.folder) if saved.folder is not None else []
+    return {
+        "folder": str(saved.folder) if saved.folder is not None else None,
+        "study": study.study_name,
+        "metric": objective.get("metric") if isinstance(objective, Mapping) else None,
+        "directions": [direction.name.lower() for direction in study.directions],
+        "n_trials": starts[-1].get("n_trials") if starts else None,
+        "trials": {word: counts[word] for word in dict.fromkeys(STATES.values())},
+        "best": of_trial(best, saved) if best is not None else None,
+        "front": [of_trial(trial, saved) for trial in study.best_trials] if several else None,
+    }
+
+
+def of_trial(trial: FrozenTrial, saved: Saved) -> dict[str, Any]:
+    """A trial. Its folder and checkpoint are as seen from the search's folder."""
+    noted, folder = trial.user_attrs, saved.folder_of(trial)
+    checkpoint = noted.get("checkpoint")
+    if checkpoint is not None and noted.get("folder"):
+        checkpoint = within(noted["folder"], checkpoint)
+    seen = within(saved.folder, folder) if saved.folder is not None and folder is not None else None
+    return {
+        "number": trial.number,
+        "state": trial.state.name,
+        "values": [value if math.isfinite(value) else None for value in trial.values or ()],
+        "params": dict(trial.params),
+        "overrides": noted.get("overrides"),
+        "folder": seen,
+        "checkpoint": f"{seen}/{checkpoint}" if seen and checkpoint else None,
+        "seconds": noted.get("seconds"),
+        "epochs": noted.get("epochs"),
+        "reason": noted.get("reason"),
+    }
