@@ -214,3 +214,42 @@ def test_a_rerun_has_the_number_that_its_trial_had(app, sweep, command):
     assert command("s", module=RERUN).returncode == 0
     (composed_again,) = Path("s-again").rglob(".hydra/hydra.yaml")
     assert OmegaConf.load(composed_again).hydra.job.num == 1
+
+
+@pytest.mark.slow
+def test_an_experiment_lies_in_the_persons_own_folder_of_configs(own_folder, command):
+    own = Path("cfg/model")
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text(MINE)
+    typed = ["--config-dir=cfg", "model=mine", "optimizer.lr=0.1,0.01", "trainer.max_epochs=1", "hydra.sweep.dir=s"]
+    searched = command("-m", *typed, "hydra.sweeper.report=false")
+    assert searched.returncode == 0, searched.stderr
+    made = command("s", "--to-experiment", "best", module=RERUN)
+    assert made.returncode == 0, made.stderr
+    assert "written to cfg/experiment/best.yaml" in made.stdout
+    (line,) = re.findall(
+        r"^# python -m lightning_sweeps (.*)$", Path("cfg/experiment/best.yaml").read_text(), re.MULTILINE
+    )
+    again = command(*line.split(), "hydra.run.dir=run")
+    assert again.returncode == 0, again.stderr
+    values = [float(row["value"]) for row in rows()]
+    assert json.loads(Path("run/result.json").read_text())["objective"] == max(values)
+
+
+MINE = """
+_target_: lightning_sweeps.models.Classifier
+_recursive_: false
+_convert_: all
+net: {_target_: lightning_sweeps.models.MLP, image_shape: '???', num_classes: '???', width: 8}
+"""
+
+
+@pytest.mark.slow
+def test_a_network_that_was_built_too_early_says_which_line_is_missing(own_folder, command):
+    own = Path("cfg/model")
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text(MINE.replace("_recursive_: false\n", ""))
+    done = command("--config-dir=cfg", "model=mine", "hydra.run.dir=run")
+    assert done.returncode == 1
+    assert "model.net: it was built before the Classifier" in done.stderr
+    assert "_recursive_: false" in done.stderr

@@ -8,6 +8,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.models.epoch_metrics import EpochMetrics
 from lightning_sweeps.safety.trust import build
 
@@ -32,6 +33,11 @@ class Classifier(LightningModule):
         super().__init__()
         # logger=False: what TensorBoard shows as hyperparameters is the whole run's, written by train.py.
         self.save_hyperparameters(logger=False)
+        if isinstance(net, nn.Module):
+            raise ConfigError(
+                "model.net: it was built before the Classifier, which builds it itself.\n"
+                "Add to the model's config: _recursive_: false, and _convert_: all"
+            )
         self.net: nn.Module = build(net, "model.net")
         self.label_smoothing = label_smoothing
         self._metrics = nn.ModuleDict(

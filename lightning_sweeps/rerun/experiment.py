@@ -13,12 +13,14 @@ from lightning_sweeps.rerun.recipe import Recipe
 def write_experiment(recipe: Recipe, program: str, name: str) -> tuple[str, str]:
     """Write ``experiment/NAME.yaml`` beside the program's other configs; returns the file and its text.
 
+    What ``--config-dir`` named is the person's, and so counts before the program's own folder.
+
     Raises:
         ConfigError: the name is taken or is none, or the trial's config is gone.
     """
     if not re.fullmatch(r"[\w-]+", name):
         raise ConfigError(f"--to-experiment {name}: a name has letters, digits, - and _")
-    conf = recipe.primary.folder
+    conf = next(iter(recipe.primary.added), recipe.primary.folder)
     if conf is None:
         raise ConfigError("its program has its config in its code, and no config files to put an experiment beside")
     if "site-packages" in conf.parts:
@@ -32,7 +34,7 @@ def write_experiment(recipe: Recipe, program: str, name: str) -> tuple[str, str]
     value = "" if recipe.value is None else f": {recipe.metric} {recipe.value:.6g}"
     about = f"Trial {recipe.number} of {_search(recipe)}{value}"
     text = experiment(config, recipe.choices(), recipe.primary, name, program, about)
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, text)
     return from_here(file), text
 
