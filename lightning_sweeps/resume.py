@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from lightning_sweeps.files.latest import search_folder
 from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Held
@@ -31,7 +32,7 @@ def start_again(usage: str, *more: str) -> None:
         sys.exit(0)
     if not given:
         sys.exit(usage)
-    folder, changed = Path(given[0]).absolute(), given[1:]
+    folder, changed = Path(search_folder(given[0])).absolute(), given[1:]
     if any(key_of(override) == "hydra.sweep.dir" for override in changed):
         sys.exit(
             "error: hydra.sweep.dir: a search goes on in its folder, which is named first.\nTo move it, move the folder"

@@ -10,6 +10,7 @@ from lightning_sweeps.api.command import INTERRUPTED, do, start_of, unless_empty
 from lightning_sweeps.api.progress import showing
 from lightning_sweeps.api.run import load_from
 from lightning_sweeps.errors import CommandError, ConfigError
+from lightning_sweeps.files.latest import search_folder
 
 if TYPE_CHECKING:
     import optuna
@@ -54,7 +55,7 @@ class Study:
     """A search in its folder. What it says is read when it is asked, so it may be running, or be another process's.
 
     Args:
-        folder: of the search, as in ``outputs/sweeps/<date>/<time>``.
+        folder: of the search, as in ``outputs/sweeps/<date>/<time>``, or ``latest`` for the newest.
         storage: the URL of its storage, if that needs a password.
 
     Raises:
@@ -62,7 +63,7 @@ class Study:
     """
 
     def __init__(self, folder: str | Path, storage: str | None = None) -> None:
-        self.folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow links)
+        self.folder = Path(os.path.abspath(search_folder(str(folder))))  # noqa: PTH100 (resolve() would follow links)
         self._storage = storage
         _ = self.optuna
 

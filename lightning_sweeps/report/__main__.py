@@ -1,6 +1,7 @@
 """``python -m lightning_sweeps.report SEARCH``: what came out of a search, as one page or as a table.
 
-SEARCH is a search's folder, running, ended or killed, or an Optuna storage URL. Several are compared.
+SEARCH is a search's folder, running, ended or killed, the word ``latest``, or an Optuna storage URL. Several are
+compared.
 """
 
 import sys

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from ports import free_ports
 from search_commands import rows, wait_until
 
@@ -24,6 +25,7 @@ SEARCH = [
     *("hydra/sweeper/pruner=threshold", "hydra.sweeper.pruner.lower=0.3", "hydra.sweeper.pruner.n_warmup_steps=3"),
     *("hydra.sweeper.max_failure_rate=1", "hydra.sweeper.report=false", "hydra.sweep.dir=outputs/sweeps/s"),
 ]
+KEYS, KEY = ("WANDB_API_KEY", "COMET_API_KEY", "MLFLOW_TRACKING_TOKEN"), "0123456789abcdef" * 2 + "01234567"
 STATES = {"0": "completed", "1": "pruned", "2": "failed"}
 
 
@@ -36,7 +38,12 @@ def searched(once_for_all_workers, forked_commands):
 
 
 def _search(folder, forked_commands):
-    environment = {**os.environ, "TRACKIO_DIR": str(folder / "trackio"), "WANDB_SILENT": "true"}
+    environment = {
+        **os.environ,
+        "TRACKIO_DIR": str(folder / "trackio"),
+        "WANDB_SILENT": "true",
+        **dict.fromkeys(KEYS, KEY),
+    }
     command = [sys.executable, "-m", "lightning_sweeps", "-m", *SEARCH]
     supervisor = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     table = folder / "outputs/sweeps/s/0/metrics.csv"
@@ -95,6 +102,47 @@ def _records_of_wandb(file):
         if kind in (1, 4):  # whole, or its last part
             yield Record.FromString(part)
             part = b""
+
+
+@pytest.mark.slow
+def test_no_file_has_a_key(searched):
+    files = [file for file in searched.rglob("*") if file.is_file()]
+    assert not [file for file in files if KEY.encode() in file.read_bytes()]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_trial_that_ctrl_c_has_stopped_says_so_and_goes_on_in_its_run(own_folder, command):
+    mlflow = pytest.importorskip("mlflow")
+    client, more = mlflow.MlflowClient(f"sqlite:///{own_folder}/outputs/mlflow.db"), ["hydra.sweeper.report=false"]
+    typed = [
+        "logger=mlflow",
+        "model=mlp",
+        "optimizer.lr=choice(0.01)",
+        "hydra.sweeper.n_trials=1",
+        "hydra.sweep.dir=s",
+        *more,
+    ]
+    search = [sys.executable, "-m", "lightning_sweeps", "-m", *typed, "trainer.max_epochs=2000"]
+    searching = subprocess.Popen(search, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(Path("s/0/checkpoints/last.ckpt").is_file, 120)
+    searching.send_signal(signal.SIGINT)
+    assert searching.wait(120) == 130
+    (run,) = _runs(client)
+    assert (run.info.status, run.data.tags["state"]) == ("KILLED", "interrupted")
+    last = torch.load("s/0/checkpoints/last.ckpt", weights_only=True)["epoch"]
+    shorter = [f"trainer.max_epochs={last + 3}", "hydra.sweeper.allow_changes=true"]
+    resumed = command("s", *shorter, module="lightning_sweeps.resume")
+    assert resumed.returncode == 0, resumed.stderr
+    (again,) = _runs(client)
+    assert again.info.run_id == run.info.run_id
+    assert (again.info.status, again.data.tags["state"]) == ("FINISHED", "completed")
+
+
+def _runs(client):
+    """The trials' runs."""
+    experiment = client.get_experiment_by_name("lightning_sweeps").experiment_id
+    return [run for run in client.search_runs([experiment]) if "mlflow.parentRunId" in run.data.tags]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.files.latest import search_folder
 from lightning_sweeps.safety.passwords import masked_url
 from lightning_sweeps.searches.store.journal import JOURNAL, read_journal
 from lightning_sweeps.searches.store.search_folder import SAVED, read_saved_config
@@ -55,7 +56,7 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
     """Open what a person named.
 
     Args:
-        where: a search's folder, or an Optuna storage URL.
+        where: a search's folder, ``latest`` for the newest, or an Optuna storage URL.
         storage: the storage URL of the folder's search, if its password is needed.
         study_name: if the storage has several studies.
 
@@ -64,6 +65,7 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
     """
     if "://" in where:
         return Saved(_load(_storage(where), study_name, masked_url(where)))
+    where = search_folder(where)
     folder = Path(os.path.abspath(where))  # noqa: PTH100 (resolve() would follow links)
     if folder.name == JOURNAL:
         folder = folder.parent

@@ -1,0 +1,14 @@
+"""The word ``latest`` for the newest search. A link of that name would be followed by TensorBoard, and shown twice."""
+
+from pathlib import Path
+
+LATEST = "latest"
+DATED = ("outputs/sweeps/*/*", "multirun/*/*")  # this package's folders, and those of Hydra's own
+
+
+def search_folder(named: str) -> str:
+    """The folder that a person named; for ``latest`` the search below the working folder that was begun last."""
+    if named != LATEST or Path(named).exists():
+        return named
+    found = [file.parent for pattern in DATED for file in Path().glob(f"{pattern}/multirun.yaml")]
+    return str(max(found, key=lambda folder: folder.parts[-2:])) if found else named

@@ -1,0 +1,43 @@
+"""The Python of the docs, as it stands there, with fewer trials and epochs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+DOCS = Path(__file__).parent.parent / "docs"
+FEWER = {"n_trials=20": "n_trials=2", "n_trials=40": "n_trials=3", "max_epochs=5": "max_epochs=1"}
+
+
+def blocks(file):
+    """Its Python, with fewer trials and epochs, each block as a script of its own."""
+    for block in re.findall(r"^```python\n(.*?)```", (DOCS / file).read_text(), re.DOTALL | re.MULTILINE):
+        text = block
+        for many, few in FEWER.items():
+            text = text.replace(many, few)
+        yield text
+
+
+def test_runs_and_searches_from_python(own_folder, python):
+    overrides, function = blocks("from_python.md")
+    Path("overrides.py").write_text(overrides.replace('"model=mlp", "opt', '"model=mlp", "trainer.max_epochs=1", "opt'))
+    done = python("overrides.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("report.html")
+    Path("function.py").write_text(f"{function}print(study, study.best.params)\n")
+    done = python("function.py")
+    assert done.returncode == 0, done.stderr
+    assert "2 trials, 2 complete" in done.stdout.splitlines()[-1]
+
+
+def test_a_study_is_copied_into_a_data_base_for_other_tools(own_folder, sweep, python_without_torch):
+    assert sweep("x=1,2").returncode == 0
+    (copied,) = blocks("json.md")
+    Path("copied.py").write_text(copied.replace("outputs/sweeps/<date>/<time>", "s"))
+    done = python_without_torch("copied.py")
+    assert done.returncode == 0, done.stderr
+    import optuna
+
+    (name,) = optuna.get_all_study_names("sqlite:///copy.db")
+    assert len(optuna.load_study(study_name=name, storage="sqlite:///copy.db").trials) == 2

@@ -1,0 +1,27 @@
+"""``latest`` instead of a search's folder."""
+
+import pytest
+
+from lightning_sweeps import Study
+from lightning_sweeps.files.latest import search_folder
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_is_the_newest_search_for_every_command(own_folder, sweep, command):
+    for time in ("2026-11-25/23-59-59", "2026-11-26/00-00-01"):
+        assert sweep("x=1,2", f"hydra.sweep.dir=multirun/{time}", "hydra.sweeper.n_trials=1").returncode == 0
+    resumed = command("latest", "hydra.sweeper.n_trials=2", module="lightning_sweeps.resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert Study("latest").folder == own_folder / "multirun/2026-11-26/00-00-01"
+    assert len(Study("latest").trials) == 2
+    assert command("latest", "--format", "csv", module="lightning_sweeps.report").stdout.count("COMPLETE") == 2
+    rerun = command("latest", module="lightning_sweeps.rerun")
+    assert ": value 1, the same to the last bit as in the search" in rerun.stdout
+    assert Study("latest").folder.name == "00-00-01", "what rerun makes is none"
+
+
+def test_without_a_search_it_is_a_folder_that_is_not_there(own_folder, command):
+    assert "latest: no such folder" in command("latest", module="lightning_sweeps.report").stderr
+    (own_folder / "latest").mkdir()
+    assert search_folder("latest") == "latest"
