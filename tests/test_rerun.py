@@ -1,6 +1,7 @@
 """A trial of a search once more: the same number, other seeds, an experiment."""
 
 import json
+import os
 import re
 import signal
 import statistics
@@ -174,7 +175,7 @@ def test_a_program_of_ones_own(app, sweep, command):
     assert "app.py -m x=1.0 y=5 " in found.stdout
     assert "trial 1: value 6, the same to the last bit as in the search; s-again/" in found.stdout
     as_json = json.loads(command("s", "--json", "y=6", module=RERUN).stdout)
-    assert [(one["trial"], one["values"], one["value_in_the_search"]) for one in as_json] == [(1, [7.0], 6.0)]
+    assert [(one["trial"], one["values"], one["values_in_the_search"]) for one in as_json] == [(1, [7.0], [6.0])]
     assert "config has no key 'seed'" in command("s", "--seeds", "2", module=RERUN).stderr
     file = app.parent / "conf" / "config.yaml"
     file.write_text(file.read_text().replace("sleep: 0.0", "sleep: 0.25"))
@@ -253,3 +254,42 @@ def test_a_network_that_was_built_too_early_says_which_line_is_missing(own_folde
     assert done.returncode == 1
     assert "model.net: it was built before the Classifier" in done.stderr
     assert "_recursive_: false" in done.stderr
+
+
+SEVERAL = """
+import hydra
+
+@hydra.main(config_path="conf", config_name="config")
+def train(cfg):
+    return cfg.x, -cfg.x
+
+if __name__ == "__main__":
+    train()
+"""
+
+
+@pytest.mark.slow
+def test_a_program_of_ones_own_with_several_objectives(app, python_without_torch, command):
+    app.write_text(SEVERAL)
+    typed = ["x=1.0,2.0", "hydra.sweeper.direction=[minimize,maximize]", "hydra.sweep.dir=s"]
+    assert python_without_torch("app.py", "-m", *typed).returncode == 0
+    refused = command("s", module=RERUN)
+    assert re.search(r"choose a trial of its Pareto front: --trial [01]( or --trial [01])?\n", refused.stderr)
+    again = command("s", "--trial", "1", "--json", module=RERUN)
+    assert again.returncode == 0, again.stderr
+    (told,) = json.loads(again.stdout)
+    assert told["values"] == told["values_in_the_search"]
+    assert len(told["values"]) == 2
+    assert "the same to the last bit as in the search" in again.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_rerun_is_said_in_json(app, sweep):
+    assert sweep("x=1.0").returncode == 0
+    command = [sys.executable, "-m", RERUN, "s", "--json", "sleep=300"]
+    rerun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_until(lambda: len(list(Path().glob("s-again/*/*/trial_0/0/.hydra/config.yaml"))) == 1, 60)
+    os.killpg(rerun.pid, signal.SIGINT)
+    output, _ = rerun.communicate(timeout=60)
+    assert rerun.returncode == 130
+    assert [(one["trial"], one["status"], one["values"]) for one in json.loads(output)] == [(0, "interrupted", [])]

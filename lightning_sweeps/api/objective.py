@@ -7,6 +7,7 @@ So a search over a function of a notebook's is a search as any: its trials have 
 import json
 import os
 import pickle
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,11 +116,13 @@ def _searched(name: str, given: Any) -> str:
     """A parameter's values in the grammar of Hydra's overrides."""
     import optuna
 
+    if not re.fullmatch(r"\w+(\.\w+)*", name):
+        raise ConfigError(f"space: {name!r} is no name: it has letters, digits and _, and dots for nested configs")
     match given:
         case str():
             return given
         case optuna.distributions.CategoricalDistribution():
-            return _choice(given.choices)
+            return _choice(name, given.choices)
         case optuna.distributions.FloatDistribution() | optuna.distributions.IntDistribution() if given.step in (
             None,
             1,
@@ -128,12 +131,16 @@ def _searched(name: str, given: Any) -> str:
             interval = f"int({interval})" if isinstance(given.low, int) else interval
             return f"tag(log,{interval})" if given.log else interval
         case Sequence() if len(given):
-            return _choice(given)
+            return _choice(name, given)
     raise ConfigError(
         f"space: {name}={given!r}: name a list of choices, an Optuna distribution without a step, or a text as "
         "'tag(log,interval(1e-4,1e-1))', 'range(16,129,16)'"
     )
 
 
-def _choice(values: Sequence[Any]) -> str:
-    return f"choice({','.join(map(written, values))})"
+def _choice(name: str, values: Sequence[Any]) -> str:
+    """As values with commas between them: inside of ``choice(...)`` Hydra takes the quotes of texts away."""
+    texts = [written(value) for value in values]
+    if any("${" in text for text in texts):
+        raise ConfigError(f"space: {name}: a value with ${{...}} would be an interpolation; make it in the objective")
+    return ",".join(texts if len(texts) > 1 else texts * 2)  # one alone would not be searched

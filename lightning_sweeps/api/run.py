@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_sweeps.api.command import INTERRUPTED, Program, do, print_line, start_of, unless_empty
+from lightning_sweeps.api.overrides import typed
 from lightning_sweeps.command.run_folder import CLAIMED, new_folder
 from lightning_sweeps.errors import CheckpointError, CommandError
 from lightning_sweeps.overrides.text import override_value
@@ -56,9 +57,10 @@ def run(overrides: Sequence[str] = (), *, program: Program | None = None, show: 
         show: whether to print what it prints.
 
     Raises:
+        ConfigError: the overrides are no list of texts.
         CommandError: it failed; the message is what it said, and ``folder`` is where its log lies.
     """
-    folder, others = new_folder("run", overrides)
+    folder, others = new_folder("run", typed(overrides))
     command = [*start_of(program), *others, f"hydra.run.dir={override_value(folder)}"]
     code, error = do(command, print_line if show else None, **{CLAIMED: str(folder)})
     if code not in (0, INTERRUPTED):
@@ -80,7 +82,7 @@ def load_from(folder: Path, checkpoint: Path | None, trust: Iterable[str]) -> "L
         ConfigError, CheckpointError: as ``RunResult.module`` says.
     """
     if checkpoint is None:
-        raise CheckpointError(f"{folder}: no checkpoint lies there; add callbacks.best_checkpoint, see --help")
+        raise CheckpointError(f"{folder}: no checkpoint lies there; a run keeps one with callbacks=[best_checkpoint]")
     from lightning_sweeps.runs.load import load_module
 
     return load_module(folder, checkpoint, trust)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lightning_sweeps.api.command import Program, start_of
+from lightning_sweeps.api.overrides import typed
 from lightning_sweeps.api.study import Study, search_with
 from lightning_sweeps.command.run_folder import folder_named, new_folder
 from lightning_sweeps.errors import ConfigError
@@ -48,20 +49,22 @@ def search(
         CommandError: the search could not begin, or ended by failures; the message is what it said.
     """
     budget = {"hydra.sweeper.n_trials": n_trials, "hydra.sweeper.n_jobs": n_jobs}
-    typed = [*overrides, *(f"{name}={number}" for name, number in budget.items() if number is not None)]
+    others = [*typed(overrides), *(f"{name}={number}" for name, number in budget.items() if number is not None)]
     if callable(searched):
         _require_one_way(program, searched)
+        if space is not None and not isinstance(space, Mapping):
+            raise ConfigError(f"space is a mapping, {{'lr': 'tag(log,interval(1e-4,1e-1))'}}, and not {space!r}")
         from lightning_sweeps.api.objective import pack
 
         packed = pack(searched, space or {}, config)
-        folder, typed = new_folder("sweep", typed)
+        folder, others = new_folder("sweep", others)
         program = packed.write(folder)
     else:
         if space is not None or config is not None:
             raise ConfigError("space and config are a function's; write them as overrides")
-        named, others = folder_named("sweep", [*searched, *typed])
-        folder, typed = (named.absolute(), others) if named else new_folder("sweep", others)
-    command = [*start_of(program), "-m", *typed, f"hydra.sweep.dir={override_value(folder)}"]
+        named, others = folder_named("sweep", [*typed(searched), *others])
+        folder, others = (named.absolute(), others) if named else new_folder("sweep", others)
+    command = [*start_of(program), "-m", *others, f"hydra.sweep.dir={override_value(folder)}"]
     return search_with(command, folder, show=show)
 
 

@@ -63,6 +63,8 @@ class Study:
     """
 
     def __init__(self, folder: str | Path, storage: str | None = None) -> None:
+        if not isinstance(folder, str | Path):
+            raise ConfigError(f"a study is named by its folder, and not by {folder!r}")
         self.folder = Path(os.path.abspath(search_folder(str(folder))))  # noqa: PTH100 (resolve() would follow links)
         self._storage = storage
         _ = self.optuna

@@ -52,7 +52,7 @@ def write_project(folder: Path, kind: str, package: str | None = None) -> str:
 
 
 def _package_name(folder: Path, given: str | None) -> str:
-    name = given or re.sub(r"\W+", "_", folder.absolute().name.lower(), flags=re.ASCII).strip("_")
+    name = given or re.sub(r"\W+", "_", folder.absolute().name.lower()).strip("_")
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
         raise ConfigError(f"{name!r} is no name of a package; name one: --package my_project")
     if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:

@@ -71,13 +71,18 @@ def _run(arguments: argparse.Namespace) -> int:
     again = Seeds(command, arguments.seeds) if arguments.seeds else alone
     ours = any(recipe.result() for recipe in recipes)
     folder, changed = new_folder(again.kind, arguments.overrides, None if ours else saved.folder)
-    told = [again(recipe, changed, folder / f"trial_{recipe.number}") for recipe in recipes]
+    told: list[Told] = []
+    try:
+        for recipe in recipes:
+            told.append(again(recipe, changed, folder / f"trial_{recipe.number}"))  # noqa: PERF401 (an exception leaves those before it)
+    except SystemExit as left:  # Ctrl-C
+        told.append(Told("", int(left.code or 0), folder / f"trial_{recipes[len(told)].number}", "interrupted"))
     if not any(folder.iterdir()):
         folder.rmdir()
-    say("\n".join(["", *(one.said for one in told), ""]))
+    say("\n".join(["", *(one.said for one in told if one.said), ""]))
     if arguments.json:
         sys.stdout = sys.__stdout__
-        say(json.dumps([_as_json(*both) for both in zip(recipes, told, strict=True)], indent=2) + "\n")
+        say(json.dumps([_as_json(*both) for both in zip(recipes, told, strict=False)], indent=2) + "\n")
     return max(one.code for one in told)
 
 
@@ -86,7 +91,7 @@ def _as_json(recipe: Recipe, told: Told) -> dict[str, Any]:
     return {
         "trial": recipe.number,
         "metric": recipe.metric,
-        "value_in_the_search": recipe.value,
+        "values_in_the_search": list(recipe.values),
         "values": list(told.values),
         "status": told.status,
         "folder": str(told.folder),

@@ -23,12 +23,18 @@ class Recipe:
     """What repeats a trial, and what came out of it."""
 
     number: int
-    value: float | None  # None for a trial without a value, or with several
+    values: tuple[float, ...]
+    directions: tuple[str, ...]  # of the search: minimize or maximize, for each objective
     overrides: list[str]
     folder: Path | None  # where it wrote, if that is there
     primary: Primary
     metric: str
     subdir: str | None  # of that folder, where Hydra writes the composed config
+
+    @property
+    def value(self) -> float | None:
+        """None for a trial without a value, or with several."""
+        return self.values[0] if len(self.values) == 1 else None
 
     def result(self) -> dict[str, Any]:
         """Its ``result.json``; empty if it has none."""
@@ -69,8 +75,8 @@ def choose(saved: Saved, number: int | None, best: int) -> list[Recipe]:
     if number is not None:
         return [_recipe(saved, saved.trial(number))]
     if len(saved.study.directions) > 1:
-        front = ", ".join(str(trial.number) for trial in saved.study.best_trials)
-        raise ConfigError(f"the study has several objectives; choose a trial of the Pareto front ({front}): --trial N")
+        front = " or ".join(f"--trial {trial.number}" for trial in saved.study.best_trials)
+        raise ConfigError(f"the study has several objectives; choose a trial of its Pareto front: {front}")
     if not (trials := ranked(saved.study)[:best]):
         raise ConfigError(f"{saved.folder}: no trial is complete yet")
     return [_recipe(saved, trial) for trial in trials]
@@ -82,7 +88,8 @@ def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
         raise ConfigError(f"trial {trial.number} never began, or another tool ran it: it has no overrides")
     return Recipe(
         trial.number,
-        trial.values[0] if len(trial.values or ()) == 1 else None,
+        tuple(trial.values or ()),
+        tuple(direction.name.lower() for direction in saved.study.directions),
         list(overrides),
         saved.folder_of(trial),
         _primary(saved.config.hydra),

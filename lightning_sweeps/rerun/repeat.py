@@ -15,7 +15,6 @@ from yaml import YAMLError
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.again import ONE_RUN
-from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.rerun.composition import drift
 from lightning_sweeps.rerun.recipe import Recipe
@@ -25,6 +24,7 @@ from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Held
 
+TYPED_IN = Path.cwd()
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SHOWN_CHANGES = 5
 OF_THE_SEARCH = ("storage", "custom_search_space", "timeout", "target", "patience")  # which its config may name
@@ -69,11 +69,14 @@ class Once:
         result = read_result(folder)
         status = result.get("status", "failed" if code else "completed")
         if code or status != "completed":
-            return Told(f"{name}: {status}; {from_here(folder)}", code or 1, folder, status)
+            return Told(f"{name}: {status}; {_where(folder)}", code or 1, folder, status)
         if (value := result.get("objective")) is None:
             why = "without an objective" if result else "by a program that writes no result.json to compare"
-            return Told(f"{name}: ran, {why}; {from_here(folder)}", 0, folder, status)
-        return Told(f"{name}: {_compared(recipe, value)}; {from_here(folder)}", 0, folder, status, [value])
+            return Told(f"{name}: ran, {why}; {_where(folder)}", 0, folder, status)
+        return Told(f"{name}: {_compared(recipe, value)}; {_where(folder)}", 0, folder, status, [value])
+
+
+Found = tuple[int, list[list[float]]]  # the exit code of a search, and the values of its complete trials
 
 
 class OneTrial(Once):
@@ -87,17 +90,21 @@ class OneTrial(Once):
         return not recipe.result() and all(key_of(one) != "hydra.job.num" for one in recipe.overrides)
 
     def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> Told:
-        code, values = self._search(recipe, 1, changed, folder)
+        code, found = self._search(recipe, 1, changed, folder)
         name = f"trial {recipe.number}"
-        if not values:
-            return Told(f"{name}: failed; {from_here(folder)}", code or 1, folder, "failed")
-        return Told(f"{name}: {_compared(recipe, values[0])}; {from_here(folder)}", code, folder, "completed", values)
+        if not found:
+            return Told(f"{name}: failed; {_where(folder)}", code or 1, folder, "failed")
+        said = f"{name}: {_compared(recipe, *found[0])}; {_where(folder)}"
+        return Told(said, code, folder, "completed", found[0])
 
-    def _search(self, recipe: Recipe, n_trials: int, more: Sequence[str], folder: Path) -> tuple[int, Sequence[float]]:
-        """The exit code, and the values of the trials that are complete."""
+    def _search(
+        self, recipe: Recipe, n_trials: int, more: Sequence[str], folder: Path
+    ) -> tuple[int, list[list[float]]]:
+        """Search with the trial's overrides."""
         whole = [
             *("hydra/sweeper=study", "hydra/sweeper/sampler=auto", "hydra/sweeper/pruner=none"),
             *(f"hydra.sweeper.{option}=null" for option in OF_THE_SEARCH),
+            f"hydra.sweeper.direction={_directions(recipe)}",
             *(f"hydra.sweeper.n_trials={n_trials}", f"hydra.sweep.dir={override_value(folder)}"),
         ]
         overrides = replaced(replaced(recipe.overrides, whole), [*_drift(recipe), *more])
@@ -106,8 +113,8 @@ class OneTrial(Once):
         try:
             trials = open_saved(str(folder)).study.trials
         except ConfigError:
-            return code or 1, ()
-        return code, [trial.values[0] for trial in trials if trial.values]
+            return code or 1, []
+        return code, [list(trial.values) for trial in trials if trial.values]
 
 
 class Seeds(OneTrial):
@@ -122,20 +129,36 @@ class Seeds(OneTrial):
             raise ConfigError("--seeds: this program's config has no key 'seed'")
         first = (recipe.result().get("seed") or 0) + 1  # not the seed that it was chosen with
         seeds = ",".join(str(first + index) for index in range(self.count))
-        code, values = self._search(recipe, self.count, [f"seed={seeds}", *changed], folder)
+        code, found = self._search(recipe, self.count, [f"seed={seeds}", *changed], folder)
+        values = [one[0] for one in found]
         name = f"trial {recipe.number}"
         if not values:
-            return Told(f"{name}: no seed gave a value; {from_here(folder)}", code or 1, folder, "failed")
+            return Told(f"{name}: no seed gave a value; {_where(folder)}", code or 1, folder, "failed")
         spread = _spread(recipe, values, first, self.count)
         return Told(f"{name}: {recipe.metric} {spread}", code, folder, "completed", values)
 
 
-def _compared(recipe: Recipe, value: float) -> str:
-    if value == recipe.value:
+def _directions(recipe: Recipe) -> str:
+    """As an override; the search may have had them from its command line."""
+    return recipe.directions[0] if len(recipe.directions) == 1 else f"[{','.join(recipe.directions)}]"
+
+
+def _compared(recipe: Recipe, *values: float) -> str:
+    if values == recipe.values:
         compared = ", the same to the last bit as in the search"
     else:
-        compared = "" if recipe.value is None else f"; in the search {recipe.value:.6g}"
-    return f"{recipe.metric} {value:.6g}{compared}"
+        compared = f"; in the search {_shown(recipe.values)}" if recipe.values else ""
+    return f"{recipe.metric} {_shown(values)}{compared}"
+
+
+def _shown(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
+
+
+def _where(folder: Path) -> str:
+    """From where the command was typed, which may be another folder than the search's."""
+    relative = os.path.relpath(folder, TYPED_IN)
+    return str(folder) if relative.startswith("..") else relative
 
 
 def _spread(recipe: Recipe, values: Sequence[float], first: int, count: int) -> str:

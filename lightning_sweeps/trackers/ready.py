@@ -4,6 +4,7 @@ import importlib.util
 import netrc
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from urllib.parse import urlsplit
 
 from lightning_sweeps.errors import ConfigError
 
+PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")  # in a URL
 SECRET = re.compile(r"(api_?key|token|password|secret)$", re.IGNORECASE)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+SECONDS_TO_ANSWER = 5.0
 PACKAGES = {  # the logger's class -> the package that it needs, and this package's extra that installs it
     "AimLogger": ("aim", "aim"),
     "CometLogger": ("comet_ml", "comet"),
@@ -41,6 +45,8 @@ def require_loggers(nodes: Any) -> None:
                 f"logger.{name}: nobody is logged in to Weights & Biases.\n"
                 f"Set WANDB_API_KEY, run wandb login, or log offline: logger.{name}.offline=true"
             )
+        if kind == "MLFlowLogger":
+            _require_a_server(name, str(node.get("tracking_uri")))
         if kind == "CometLogger" and not _may_log_to_comet(node):
             raise ConfigError(
                 f"logger.{name}: Comet has no key.\n"
@@ -56,7 +62,8 @@ def require_no_secrets(nodes: Any) -> None:
     """
     for name, node in _loggers(nodes):
         for key, value in node.items():
-            if SECRET.search(str(key)) and value is not None and not str(value).startswith("${oc.env:"):
+            secret = SECRET.search(str(key)) or PASSWORD.search(str(value))
+            if secret and value is not None and not str(value).startswith("${oc.env:"):
                 raise ConfigError(
                     f"logger.{name}.{key}: what stands in a config ends in files; set the variable of the environment "
                     "that the tracker reads"
@@ -67,6 +74,21 @@ def _loggers(nodes: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, node in nodes.items() if isinstance(nodes, Mapping) else ():
         if isinstance(node, Mapping):
             yield str(name), node
+
+
+def _require_a_server(name: str, uri: str) -> None:
+    """MLflow's client would try for minutes."""
+    if uri.startswith("${oc.env:MLFLOW_TRACKING_URI"):
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    url = urlsplit(uri)
+    if url.scheme not in ("http", "https") or url.hostname is None or {*PROXIES} & {*os.environ}:
+        return
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        socket.create_connection((url.hostname, port), SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        at = f"{url.scheme}://{url.hostname}:{port}"
+        raise ConfigError(f"logger.{name}: no MLflow server answers at {at}: {error.strerror or error}") from error
 
 
 def _may_log_to_wandb(node: Mapping[str, Any]) -> bool:

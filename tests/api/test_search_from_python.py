@@ -18,7 +18,7 @@ from conftest import write_app
 from hydra.core.global_hydra import GlobalHydra
 from search_commands import gone, wait_until
 
-from lightning_sweeps import Study, search
+from lightning_sweeps import Study, run, search
 from lightning_sweeps.errors import CommandError, ConfigError
 
 pytestmark = pytest.mark.slow
@@ -236,3 +236,40 @@ def test_a_search_dies_with_its_caller_and_goes_on(own_folder, python_without_to
     study = Study("s")
     assert len(study.trials) == 1
     assert "objective" in Path("s/program/objective.py").read_text()
+
+
+def test_choices_are_what_they_are(own_folder):
+    """Texts that look like numbers or like nothing, and nothing itself."""
+    choices = ["1", "1e-3", "true", "null", "~", '"q"', "[a]", "a b", None, 1, 1.5, True]
+
+    def objective(config, trial):
+        Path(f"{trial.number}.seen").write_text(repr(config.x))
+        return 1.0
+
+    study = searched(objective, {"x": choices})
+    assert len(study.trials) == len(choices)
+    assert {file.read_text() for file in own_folder.glob("*.seen")} == {repr(choice) for choice in choices}
+    (alone,) = search(objective, space={"x": ["1"]}, overrides=["hydra.sweep.dir=t"], show=False).trials
+    assert alone.params == {"x": "1"}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: search("model=mlp"), "overrides are a list of texts"),
+        (lambda: search(3), "overrides are a list of texts"),
+        (lambda: search(["x=1,2", 3]), "overrides are a list of texts"),
+        (lambda: search(["-m", "x=1,2"]), "-m is what search"),
+        (lambda: search(square, space=SPACE, overrides="seed=1"), "overrides are a list of texts"),
+        (lambda: search(square, space=["x"]), "space is a mapping"),
+        (lambda: searched(space={"a b": [1, 2]}), "'a b' is no name"),
+        (lambda: searched(space={"x": ["${y}", "b"]}), "would be an interpolation"),
+        (lambda: run("model=mlp"), "overrides are a list of texts"),
+        (lambda: run(["-m", "model=mlp,cnn"]), "-m is what search"),
+        (lambda: Study(3), "a study is named by its folder"),
+    ],
+)
+def test_a_wrong_kind_of_argument_is_said(own_folder, call, said):
+    with pytest.raises(ConfigError, match=said):
+        call()
+    assert not list(own_folder.iterdir())

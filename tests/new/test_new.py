@@ -93,3 +93,23 @@ def test_a_table_says_what_is_wrong_with_it(own_folder, monkeypatch):
     table.write_text(table.read_text() + ",1,2,3,a\n")
     with pytest.raises(ValueError, match=r"empty fields in width; fill them"):
         Data(str(table.parent), "kind", 8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("1,a\n" * 30 + "2,\n", "empty fields in kind"),
+        ("1,0.5\n2,0.7\n" * 15, "kind holds measurements; this network tells classes"),
+        ("1,a\n" * 30, "needs two classes and 20 rows at least"),
+        ("1,a\n2,b\n", "needs two classes and 20 rows at least"),
+        ("", "needs two classes and 20 rows at least"),
+    ],
+    ids=["an empty label", "numbers", "one class", "two rows", "no row"],
+)
+def test_a_table_that_teaches_nothing_is_said(own_folder, rows, said):
+    write_project(own_folder / "tab", "table")
+    (own_folder / "tab/data/table.csv").write_text(f"x,kind\n{rows}")
+    names = {"__name__": "tab.data"}
+    exec((own_folder / "tab/tab/data.py").read_text(), names)
+    with pytest.raises(ValueError, match=said):
+        names["Data"](str(own_folder / "tab/data"), "kind", 8)

@@ -280,3 +280,16 @@ def test_a_key_in_a_command_line_reaches_no_file(own_folder, command):
         assert done.returncode == 1
         assert done.stderr.startswith("error: logger.tensorboard.api_key: what stands in a config ends in files")
     assert not any("my-secret" in file.read_text() for file in own_folder.rglob("*") if file.is_file())
+
+
+def test_a_server_that_does_not_answer_and_a_password_in_its_url_are_said(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    (port,) = free_ports(1)
+    node = {"_target_": "lightning.pytorch.loggers.MLFlowLogger"}
+    with pytest.raises(ConfigError, match=rf"no MLflow server answers at http://127.0.0.1:{port}: Connection refused"):
+        require_loggers({"one": {**node, "tracking_uri": f"http://127.0.0.1:{port}"}})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with pytest.raises(ConfigError, match="no MLflow server answers"):
+        require_loggers({"one": {**node, "tracking_uri": "${oc.env:MLFLOW_TRACKING_URI,x}"}})
+    with pytest.raises(ConfigError, match=r"logger.one.tracking_uri: what stands in a config ends in files"):
+        require_loggers({"one": {**node, "tracking_uri": "http://me:secret@127.0.0.1"}})
