@@ -16,8 +16,8 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["lightning_sweeps", "tests", "benchmarks", "docs", "examples", "noxfile.py"]
 
 
-# Twice as many as cores, since tests also wait: for processes, servers and browsers.
-PARALLEL = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+# One more than cores, since tests also wait for processes. Twice as many take as long.
+PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
 QUICK = [
     *("tests/test_imports.py", "tests/test_private_parts.py", "tests/test_passwords.py"),
     *("tests/searches/engine", "tests/searches/test_space.py", "tests/searches/test_compose.py"),

@@ -25,3 +25,16 @@ def test_without_a_search_it_is_a_folder_that_is_not_there(own_folder, command):
     assert "latest: no such folder" in command("latest", module="lightning_sweeps.report").stderr
     (own_folder / "latest").mkdir()
     assert search_folder("latest") == "latest"
+
+
+def test_it_is_the_newest_runs_last_checkpoint(own_folder, command):
+    quick = ["model=mlp", "trainer.limit_train_batches=1", "callbacks=[last_checkpoint]", "test=false"]
+    for time in ("2026-11-25/23-59-59", "2026-11-26/00-00-01"):
+        folder = f"hydra.run.dir=outputs/runs/{time}"
+        assert command(*quick, "trainer.max_epochs=2", "model.net.width=8", folder).returncode == 0
+    on = command(*quick, "trainer.max_epochs=3", "model.net.width=8", "ckpt_path=latest")
+    assert on.returncode == 0, on.stderr
+    (log,) = (file for file in own_folder.glob("outputs/runs/*/*/run.log") if "Restored" in file.read_text())
+    assert "outputs/runs/2026-11-26/00-00-01/checkpoints/last.ckpt" in log.read_text()
+    missing = command("ckpt_path=nothing.ckpt")
+    assert "ckpt_path=nothing.ckpt: no such file" in missing.stderr

@@ -1,9 +1,15 @@
-"""The word ``latest`` for the newest search. A link of that name would be followed by TensorBoard, and shown twice."""
+"""The word ``latest`` for the newest search or run.
+
+Links of that name would be followed by TensorBoard, which would show the newest ones twice.
+"""
 
 from pathlib import Path
 
 LATEST = "latest"
 DATED = ("outputs/sweeps/*/*", "multirun/*/*")  # this package's folders, and those of Hydra's own
+
+
+RUNS = "outputs/runs/*/*"
 
 
 def search_folder(named: str) -> str:
@@ -12,3 +18,11 @@ def search_folder(named: str) -> str:
         return named
     found = [file.parent for pattern in DATED for file in Path().glob(f"{pattern}/multirun.yaml")]
     return str(max(found, key=lambda folder: folder.parts[-2:])) if found else named
+
+
+def checkpoint(named: str) -> str:
+    """The checkpoint that a person named; for ``latest`` that of the newest run below the working folder."""
+    if named != LATEST or Path(named).exists():
+        return named
+    found = list(Path().glob(f"{RUNS}/checkpoints/last.ckpt"))
+    return str(max(found, key=lambda file: file.parts[-4:-2])) if found else named

@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from lightning_sweeps.callbacks import FiniteLoss, History, RandomState, SaveOnInterrupt
 from lightning_sweeps.callbacks.objective import Objective, ObjectiveTracker
 from lightning_sweeps.errors import CheckpointError, ConfigError, nearest
+from lightning_sweeps.files import latest
 from lightning_sweeps.runs import optimization
 from lightning_sweeps.runs.checkpoints import logged_steps, may_load_whole, require_fitting
 from lightning_sweeps.runs.devices import require_devices, settle_cuda_check
@@ -71,7 +72,7 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
     datamodule = build(config["datamodule"], "datamodule") if config.get("datamodule") else None
     module = _build_module(config["model"], datamodule, build)
     of_the_schedule = optimization.attach(module, config.get("optimizer"), config.get("scheduler"))
-    ckpt_path = Path(config["ckpt_path"]) if config["ckpt_path"] is not None else None
+    ckpt_path = Path(latest.checkpoint(str(config["ckpt_path"]))) if config["ckpt_path"] is not None else None
     limits = {name: config["trainer"].get(name) for name in ("max_epochs", "max_steps")}
     continued = _continued(folder / LAST_CHECKPOINT, module, limits)
     if continued.ckpt_path is not None:
