@@ -123,19 +123,20 @@ def _searched(name: str, given: Any) -> str:
             return given
         case optuna.distributions.CategoricalDistribution():
             return _choice(name, given.choices)
-        case optuna.distributions.FloatDistribution() | optuna.distributions.IntDistribution() if given.step in (
-            None,
-            1,
-        ):
-            interval = f"interval({given.low},{given.high})"
-            interval = f"int({interval})" if isinstance(given.low, int) else interval
-            return f"tag(log,{interval})" if given.log else interval
+        case optuna.distributions.FloatDistribution(step=None):
+            return _interval(f"interval({given.low},{given.high})", log=given.log)
+        case optuna.distributions.IntDistribution(step=1):
+            return _interval(f"int(interval({given.low},{given.high}))", log=given.log)
         case Sequence() if len(given):
             return _choice(name, given)
     raise ConfigError(
         f"space: {name}={given!r}: name a list of choices, an Optuna distribution without a step, or a text as "
         "'tag(log,interval(1e-4,1e-1))', 'range(16,129,16)'"
     )
+
+
+def _interval(text: str, *, log: bool) -> str:
+    return f"tag(log,{text})" if log else text
 
 
 def _choice(name: str, values: Sequence[Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_sweeps.api.command import INTERRUPTED, do, start_of, unless_empty
+from lightning_sweeps.api.overrides import typed
 from lightning_sweeps.api.progress import showing
 from lightning_sweeps.api.run import load_from
 from lightning_sweeps.errors import CommandError, ConfigError
@@ -98,7 +99,10 @@ class Study:
         return _saved_trial(trial, saved)
 
     def table(self) -> Any:
-        """What ``trials.csv`` has, a row for each trial that has ended: a pandas DataFrame, or without pandas dicts."""
+        """The columns of ``trials.csv``, a row for each trial that has ended; folders are whole paths.
+
+        A pandas DataFrame, or without pandas a list of dicts.
+        """
         from lightning_sweeps.searches.record.trials_csv import Take, columns, row
 
         study = self._open().study
@@ -120,10 +124,11 @@ class Study:
             show: whether to print what it prints.
 
         Raises:
+            ConfigError: the overrides are no list of texts.
             CommandError: it ended by failures, or could not begin.
         """
         budget = [f"hydra.sweeper.n_trials={n_trials}"] if n_trials is not None else []
-        return search_with([*start_of(RESUME), str(self.folder), *budget, *overrides], self.folder, show=show)
+        return search_with([*start_of(RESUME), str(self.folder), *budget, *typed(overrides)], self.folder, show=show)
 
     def report(self) -> Path:
         """Write ``report.html`` anew, one file that needs no network, and return where it lies."""
@@ -176,16 +181,16 @@ def _saved_trial(trial: "FrozenTrial", saved: "Saved") -> SavedTrial:
         dict(trial.params),
         list(noted.get("overrides", [])),
         folder,
-        _checkpoint(noted.get("checkpoint"), noted.get("folder"), folder),
+        _checkpoint(trial, saved, folder),
         noted.get("reason"),
     )
 
 
-def _checkpoint(noted: str | None, where: str | None, folder: Path | None) -> Path | None:
-    """The trial's best checkpoint, even if its folder was moved, or else the last one that it has."""
+def _checkpoint(trial: "FrozenTrial", saved: "Saved", folder: Path | None) -> Path | None:
+    """The trial's best checkpoint, or else the last one that it has."""
     from lightning_sweeps.trial import LAST_CHECKPOINT
 
     if folder is None:
         return None
-    found = [folder / os.path.relpath(noted, where)] if noted and where else []
-    return next((file for file in [*found, folder / LAST_CHECKPOINT] if file.is_file()), None)
+    kept = (saved.checkpoint_of(trial), folder / LAST_CHECKPOINT)
+    return next((file for file in kept if file is not None and file.is_file()), None)

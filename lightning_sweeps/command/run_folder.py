@@ -1,7 +1,6 @@
 """The folder of a run, made before Hydra writes into it."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,12 +11,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightning_sweeps.errors import FolderError, SweepsError
-from lightning_sweeps.files.folders import claim, require_inside
+from lightning_sweeps.files.folders import DATE, claim, require_inside
 from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.safety.passwords import hide_passwords
 from lightning_sweeps.trackers.ready import require_no_secrets
 
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CLAIMED = "LIGHTNING_SWEEPS_CLAIMED"  # the folder that whoever started this run has made for it
 
 

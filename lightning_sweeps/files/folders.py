@@ -1,10 +1,13 @@
 """Folders of runs: every run writes into a folder that it alone has created."""
 
 import os
+import re
 import socket
 from pathlib import Path
 
 from lightning_sweeps.errors import FolderError
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d")  # the name of a folder of folders that are named by the time
 
 
 def claim(folder: Path) -> Path:

@@ -8,7 +8,6 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from lightning_sweeps.files.folders import within
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.summary import summary
 from lightning_sweeps.searches.record.trials_csv import Take, columns, row
@@ -26,8 +25,8 @@ def trials_table(saved: Saved) -> tuple[list[str], list[dict[str, Any]]]:
 
 def _folder(saved: Saved, trial: FrozenTrial) -> dict[str, str]:
     """The trial's, as seen from the search's folder, wherever that lies now."""
-    folder = saved.folder_of(trial) if saved.folder is not None else None
-    return {} if folder is None or saved.folder is None else {"folder": within(saved.folder, folder)}
+    folder = saved.seen(saved.folder_of(trial))
+    return {} if folder is None else {"folder": folder}
 
 
 def as_text(saved: Saved, kind: str) -> str:

@@ -1,7 +1,6 @@
 """The loggers of a run, and what they are told of it beside its metrics."""
 
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_sweeps.files.folders import DATE
 from lightning_sweeps.safety.trust import build
 from lightning_sweeps.trackers.contract import About, Ending, Plain
 from lightning_sweeps.trackers.known import tracker_named, tracker_of
 from lightning_sweeps.trial import current_trial
 
 log = logging.getLogger(__name__)
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def build_loggers(nodes: Mapping[str, Any], folder: Path, from_step: int | None) -> list[Logger]:

@@ -22,6 +22,7 @@ from lightning_sweeps import Study, run, search
 from lightning_sweeps.errors import CommandError, ConfigError
 
 pytestmark = pytest.mark.slow
+STEPPED = optuna.distributions.FloatDistribution(0.0, 5.0, step=1.0)
 SPACE = {"x": "interval(-5.0,5.0)"}
 HERE = ["hydra.sweep.dir=s", "hydra.sweeper.report=false"]
 
@@ -266,6 +267,7 @@ def test_choices_are_what_they_are(own_folder):
         (lambda: searched(space={"x": ["${y}", "b"]}), "would be an interpolation"),
         (lambda: run("model=mlp"), "overrides are a list of texts"),
         (lambda: run(["-m", "model=mlp,cnn"]), "-m is what search"),
+        (lambda: searched(space={"x": STEPPED}), "an Optuna distribution without a step"),
         (lambda: Study(3), "a study is named by its folder"),
     ],
 )

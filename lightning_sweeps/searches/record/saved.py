@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.files.folders import within
 from lightning_sweeps.files.latest import search_folder
 from lightning_sweeps.safety.passwords import masked_url
 from lightning_sweeps.searches.store.journal import JOURNAL, read_journal
@@ -39,6 +40,17 @@ class Saved:
         elif self.folder is not None:
             candidates.append(self.folder / str(trial.number))
         return next((folder for folder in candidates if folder.is_dir()), None)
+
+    def checkpoint_of(self, trial: FrozenTrial) -> Path | None:
+        """The checkpoint that was noted as the trial's best, where its folder is now; it may have been deleted."""
+        noted, folder = trial.user_attrs, self.folder_of(trial)
+        if folder is None or not (noted.get("checkpoint") and noted.get("folder")):
+            return None
+        return Path(folder, os.path.relpath(noted["checkpoint"], noted["folder"]))
+
+    def seen(self, path: Path | None) -> str | None:
+        """A path as seen from the search's folder, wherever that lies now; None without either."""
+        return within(self.folder, path) if self.folder is not None and path is not None else None
 
     def trial(self, number: int) -> FrozenTrial:
         """The trial of this number.

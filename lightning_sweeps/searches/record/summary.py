@@ -7,7 +7,6 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from lightning_sweeps.files.folders import within
 from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.provenance import read_starts
 from lightning_sweeps.searches.record.saved import Saved
@@ -37,19 +36,15 @@ def summary(saved: Saved) -> dict[str, Any]:
 
 def of_trial(trial: FrozenTrial, saved: Saved) -> dict[str, Any]:
     """A trial. Its folder and checkpoint are as seen from the search's folder."""
-    noted, folder = trial.user_attrs, saved.folder_of(trial)
-    checkpoint = noted.get("checkpoint")
-    if checkpoint is not None and noted.get("folder"):
-        checkpoint = within(noted["folder"], checkpoint)
-    seen = within(saved.folder, folder) if saved.folder is not None and folder is not None else None
+    noted = trial.user_attrs
     return {
         "number": trial.number,
         "state": trial.state.name,
         "values": [value if math.isfinite(value) else None for value in trial.values or ()],
         "params": dict(trial.params),
         "overrides": noted.get("overrides"),
-        "folder": seen,
-        "checkpoint": f"{seen}/{checkpoint}" if seen and checkpoint else None,
+        "folder": saved.seen(saved.folder_of(trial)),
+        "checkpoint": saved.seen(saved.checkpoint_of(trial)),
         "seconds": noted.get("seconds"),
         "epochs": noted.get("epochs"),
         "reason": noted.get("reason"),
