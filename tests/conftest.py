@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -31,6 +32,8 @@ from lightning_sweeps.overrides.groups import CONF
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 register_resolvers([CONF])
+# A shell starts its background jobs with Ctrl-C ignored, and whatever the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The tests' networks are small: threads that wait for each other would take longer than the work.
 torch.set_num_threads(1)
 
