@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+from lightning_sweeps.searches.space.conditions import conditional, without
+from lightning_sweeps.searches.space.parse import parse_space
 
 pytestmark = pytest.mark.slow
 DOCS = Path(__file__).parent.parent / "docs"
@@ -41,3 +45,23 @@ def test_a_study_is_copied_into_a_data_base_for_other_tools(own_folder, sweep, p
 
     (name,) = optuna.get_all_study_names("sqlite:///copy.db")
     assert len(optuna.load_study(study_name=name, storage="sqlite:///copy.db").trials) == 2
+
+
+def test_each_search_space_is_what_the_docs_say(own_folder, command):
+    whole, depths, left_out = re.findall(
+        r"^```yaml\n(.*?)```", (DOCS / "search_spaces.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    Path("widths.txt").write_text("8\n16\n")
+    searches = Path("my_searches", "search")
+    searches.mkdir(parents=True)
+    (searches / "mine.yaml").write_text(whole)
+    shown = command("-m", "--config-dir=my_searches", "search=mine", "--cfg", "job")
+    assert shown.returncode == 0, shown.stderr
+    found = yaml.safe_load(shown.stdout)
+    assert found["conditions"]["scheduler.gamma"] == "scheduler=step and optimizer.momentum>0.5"
+    assert found["space"]["model.net.width"] == "choice(8,16)"
+    assert found["first_trial"]["config"]["datamodule"]["batch_size"] in (32, 64, 128)
+    for text, ways in ((depths, 7), (left_out, 13)):
+        sweeper = yaml.safe_load(text)["hydra"]["sweeper"]
+        space = conditional(parse_space(sweeper["params"], [], None), sweeper.get("conditions"))
+        assert len(without(space, sweeper.get("exclude", [])).combinations() or []) == ways

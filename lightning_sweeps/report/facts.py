@@ -130,7 +130,11 @@ def space(saved: Saved) -> Facts:
         found = {
             name: one for trial in saved.study.get_trials(deepcopy=False) for name, one in trial.distributions.items()
         }
-    return [(name, str(one).replace("Distribution", "")) for name, one in found.items()]
+    conditions = saved.study.user_attrs.get("conditions", {})
+    return [
+        (name, str(one).replace("Distribution", "") + "".join(f", if {text}" for text in conditions.get(name, ())))
+        for name, one in found.items()
+    ]
 
 
 def setup(saved: Saved) -> Facts:

@@ -1,7 +1,7 @@
 """The options of ``hydra/sweeper=study``, read once and checked as far as each can be by itself."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ class Options:
     sampler: Any
     pruner: Any
     params: Mapping[str, Any] | None
+    conditions: Mapping[str, Any] | None
+    exclude: Sequence[Any] | None
     custom_search_space: str | None
     direction: Any
     storage: Any

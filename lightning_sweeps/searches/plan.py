@@ -14,10 +14,12 @@ from lightning_sweeps.searches.execute.program import Program
 from lightning_sweeps.searches.options import Options
 from lightning_sweeps.searches.record.checkpoints_kept import kept_count
 from lightning_sweeps.searches.space.compose import Composer
+from lightning_sweeps.searches.space.conditions import conditional, without
 from lightning_sweeps.searches.space.direction import directions
+from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.parts import build_pruner, build_sampler
 from lightning_sweeps.searches.space.samplers import Exhaustive
-from lightning_sweeps.searches.space.space import Space, parse_space
+from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.study.opening import open_study
 
 BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
@@ -56,6 +58,7 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     """
     config, task_function = program.config, program.task_function
     space = parse_space(options.params, arguments, program.hydra_context.config_loader)
+    space = without(conditional(space, options.conditions), options.exclude or ())
     chosen = directions(options.direction, config)
     pruner = build_pruner(options.pruner)
     _require_objective(config, chosen, pruner)

@@ -13,7 +13,6 @@ from lightning_sweeps.searches.execute.program import Program
 from lightning_sweeps.searches.options import Options
 from lightning_sweeps.searches.plan import BUDGETS, Plan, make_plan
 from lightning_sweeps.searches.space.direction import described
-from lightning_sweeps.searches.space.space import suggest
 from lightning_sweeps.searches.study.opening import typed
 from lightning_sweeps.terminal.console import say
 
@@ -33,9 +32,11 @@ def preview(options: Options, program: Program, arguments: Sequence[str], shown:
     plan = make_plan(options, program, arguments)
     params, config = _first_trial(plan)
     budget = {name: getattr(plan.budget, name) for name in ("n_trials", *BUDGETS)}
+    conditions = {name: " and ".join(one.text for one in those) for name, those in plan.space.conditions.items()}
     content: dict[str, Any] = {
         "objective": described(plan.directions, program.config),
         "space": {name: typed(distribution_to_json(one)) for name, one in plan.space.distributions.items()},
+        **({"conditions": conditions} if conditions else {}),
         "sampler": plan.why,
         "pruner": type(plan.pruner).__name__,
         "budget": {name: value for name, value in budget.items() if value is not None},
@@ -49,8 +50,7 @@ def preview(options: Options, program: Program, arguments: Sequence[str], shown:
 def _first_trial(plan: Plan) -> tuple[dict[str, Any], DictConfig]:
     """Parameters as the sampler draws them, and the config with them."""
     trial = plan.open(InMemoryStorage(), "preview").ask()
-    for name, distribution in plan.space.distributions.items():
-        suggest(trial, name, distribution)
+    plan.space.draw(trial)
     params = dict(trial.params)
     return params, plan.compose.numbered(plan.space.overrides(params))
 

@@ -13,7 +13,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.groups import CONF
 from lightning_sweeps.overrides.text import quoted
-from lightning_sweeps.searches.space.space import Space, parse_space
+from lightning_sweeps.searches.space.parse import parse_space
+from lightning_sweeps.searches.space.space import Space
 
 
 def value_of(override: str):

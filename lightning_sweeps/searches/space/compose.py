@@ -22,7 +22,7 @@ from lightning_sweeps.errors import ConfigError, unreadable
 from lightning_sweeps.safety.trust import is_refused
 from lightning_sweeps.searches.engine.contracts import Member
 from lightning_sweeps.searches.space.hydras import apply_overrides, held, holds
-from lightning_sweeps.searches.space.space import Space, suggest
+from lightning_sweeps.searches.space.space import Space
 
 KEPT_BASES = 32
 
@@ -63,8 +63,7 @@ class Composer:
 
     def __call__(self, trial: Trial, restarted: bool) -> Member:
         """Draw the parameters of a trial and compose its config, for a trial that is new or run again."""
-        for name, distribution in self.space.distributions.items():
-            suggest(trial, name, distribution)
+        self.space.draw(trial)
         if self.extend is not None:
             self.extend(self.master, trial)
         folder = Path(self.master.hydra.sweep.dir)
@@ -132,10 +131,10 @@ class Composer:
         for name, column in columns.items():
             for option in column[1:]:
                 if str(option).startswith("{"):  # it is merged into what is there, if that has its keys
-                    self.config(self.space.overrides({**first, name: option}))
-            if self.loader.repository.group_exists(name.lstrip("+").partition("@")[0]):
+                    self.config(self.space.overrides(self.space.with_value(first, name, option)))
+            if name in self.space.rows or self.loader.repository.group_exists(name.lstrip("+").partition("@")[0]):
                 for option in column[1:]:
-                    self.config(self.space.overrides({**first, name: option}))
+                    self.config(self.space.overrides(self.space.with_value(first, name, option)))
 
     def config(self, overrides: Sequence[str], searched: Collection[str] = ()) -> DictConfig:
         """Compose these overrides as Hydra's ``load_sweep_config`` does.

@@ -1,11 +1,14 @@
 """Samplers that depend on a trial's number, so that a study goes on as if it had never stopped."""
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GridSampler, TPESampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.trial import FrozenTrial, TrialState
@@ -143,6 +146,14 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
         ConfigError: a grid over a continuous space.
     """
     combinations = space.combinations()
+    chosen = n_trials is not None and combinations is not None and n_trials < len(combinations)
+    if space.excluded and (chosen or not isinstance(configured, Auto)):
+        raise ConfigError(
+            "hydra.sweeper.exclude: combinations are left out where all others are run, with sampler=auto and "
+            "n_trials for all of them.\nWhere a sampler chooses, use hydra.sweeper.conditions"
+        )
+    if isinstance(configured, partial) and space.conditions:
+        raise ConfigError("sampler=grid knows no hydra.sweeper.conditions; sampler=auto runs each combination once")
     if isinstance(configured, partial):  # the stock grid
         if combinations is None:
             raise ConfigError(
@@ -159,7 +170,16 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
             more = ""
             if n_trials and n_trials > count:
                 more = f" (n_trials={n_trials} asks for more than there are; it runs again what has failed before)"
+            if space.excluded:
+                why += f" ({len(replace(space, excluded=()).combinations() or ()) - count} excluded)"
             return Exhaustive(combinations, space.distributions, n_trials or 0), count, f"{why}{more}"
-        configured = TPESampler(seed=seed)
+        configured = _tpe(seed, conditional=bool(space.conditions))
     sampler = configured if seed is None else Numbered(configured, seed)
     return sampler, 20 if n_trials is None else n_trials, type(configured).__name__
+
+
+def _tpe(seed: int | None, *, conditional: bool) -> TPESampler:
+    """With conditions, parameters that are there together are drawn together."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls ``group`` experimental
+        return TPESampler(seed=seed, multivariate=True, group=True) if conditional else TPESampler(seed=seed)

@@ -43,7 +43,7 @@ class Tries:
             raise ConfigError(reason)
         for name, column in columns.items():
             for value in column:
-                points = _points(columns, name, value)
+                points = (self.space.with_value(one, name, value) for one in _points(columns, name, value))
                 if (reason := self._refusal(next(points))) and all(map(self._refusal, points)):
                     raise ConfigError(self._explained(columns, name, value, reason))
 
@@ -52,7 +52,7 @@ class Tries:
         without = {other: column[0] for other, column in columns.items() if other != name}
         if self._refusal(without) == reason:
             return reason
-        said = self.space.overrides({name: value})
+        said = self.space.overrides(self.space.with_value({}, name, value))
         shown = next(line for line in said if line.partition("=")[0] == name)
         hint = ""
         if isinstance(self.space.distributions[name], FloatDistribution) and "'float' object" in reason:

@@ -33,13 +33,20 @@ def open_study(
     if before != directions:
         raise ConfigError(f"the study '{name}' has direction {before}, not {directions}; a study keeps its direction")
     described, known = space.described(), study.user_attrs.get("space")
+    conditions = {name: [one.text for one in those] for name, those in space.conditions.items()}
     if known is None:
+        study.set_user_attr("conditions", conditions)
         study.set_user_attr("space", described)
     elif known != described:
         names = [key for key in {**known, **described} if known.get(key) != described.get(key)]
         shown = "; ".join(f"{key} was {typed(known.get(key))}, now {typed(described.get(key))}" for key in names)
         raise ConfigError(
             f"the study '{name}' has another search space; a study keeps its space.\nChanged: {shown}. "
+            "Search in another folder, or in a study of another name"
+        )
+    elif (noted := study.user_attrs.get("conditions", {})) != conditions:
+        raise ConfigError(
+            f"the study '{name}' has the conditions {noted}, not {conditions}; a study keeps its space.\n"
             "Search in another folder, or in a study of another name"
         )
     return study
