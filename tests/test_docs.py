@@ -1,6 +1,7 @@
 """The Python of the docs, as it stands there, with fewer trials and epochs."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,12 @@ from lightning_sweeps.searches.space.parse import parse_space
 
 pytestmark = pytest.mark.slow
 DOCS = Path(__file__).parent.parent / "docs"
-FEWER = {"n_trials=20": "n_trials=2", "n_trials=40": "n_trials=3", "max_epochs=5": "max_epochs=1"}
+FEWER = {
+    "n_trials=20": "n_trials=2",
+    "n_trials=10": "n_trials=2",
+    "n_trials=40": "n_trials=3",
+    "max_epochs=5": "max_epochs=1",
+}
 
 
 def blocks(file):
@@ -21,6 +27,21 @@ def blocks(file):
         for many, few in FEWER.items():
             text = text.replace(many, few)
         yield text
+
+
+def commands(file):
+    """Its commands of a shell's, with fewer trials."""
+    for block in re.findall(r"^```bash\n(.*?)```", (DOCS / file).read_text(), re.DOTALL | re.MULTILINE):
+        text = block
+        for many, few in FEWER.items():
+            text = text.replace(many, few)
+        yield from filter(None, text.splitlines())
+
+
+@pytest.mark.parametrize("line", list(commands("repeats.md")))
+def test_a_command_runs_as_it_stands_there(own_folder, python, line):
+    done = python(*shlex.split(line, comments=True)[1:])
+    assert done.returncode == 0, done.stderr
 
 
 def test_runs_and_searches_from_python(own_folder, python):

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lightning_sweeps.datamodules.images import ImageDataModule, Split, Stage
+from lightning_sweeps.datamodules.folds import Split, Stage
+from lightning_sweeps.datamodules.images import ImageDataModule
 from lightning_sweeps.errors import DataError
 
 

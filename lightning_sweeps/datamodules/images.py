@@ -1,7 +1,6 @@
 """The datamodule that all image sets here share: load once, keep as tensors, hand out slices."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -9,18 +8,10 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from lightning_sweeps.datamodules.batches import Batches
+from lightning_sweeps.datamodules.folds import Split, Stage, divided, require_fold
 from lightning_sweeps.errors import ConfigError, DataError
 
-Stage = Literal["train", "val", "test"]
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # of the others float32
-
-
-@dataclass
-class Split:
-    """Images (N, C, H, W), uint8, and labels (N,), int64."""
-
-    images: Tensor
-    labels: Tensor
 
 
 class ImageDataModule(LightningDataModule):
@@ -34,6 +25,9 @@ class ImageDataModule(LightningDataModule):
         seed: of the order of the training images.
         on_device: keep the images on the training device. ``auto``: if they take less than half its free memory.
         augmentation: ``shift``, ``flip``, ``crop``; see ``augmentation.augmentation``.
+        folds: for cross-validation: training and validation images together are divided into so many, each with its
+            share of every class.
+        fold: the one to validate on, from 0; the others train.
 
     Raises:
         ConfigError: a setting cannot be.
@@ -52,6 +46,8 @@ class ImageDataModule(LightningDataModule):
         seed: int = 0,
         on_device: Literal["auto"] | bool = "auto",
         augmentation: dict[str, Any] | None = None,
+        folds: int | None = None,
+        fold: int = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
@@ -59,6 +55,8 @@ class ImageDataModule(LightningDataModule):
                 raise ConfigError(f"datamodule.{name}={value}: it must be a whole number of at least 1")
         if on_device != "auto" and not isinstance(on_device, bool):
             raise ConfigError(f"datamodule.on_device={on_device}: it is true, false or auto")
+        require_fold(folds, fold)
+        self.folds, self.fold = folds, fold
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
@@ -87,6 +85,8 @@ class ImageDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         if not self.splits:
             self.splits = self.load()
+            if self.folds is not None:
+                self.splits |= divided(self.splits["train"], self.splits["val"], self.folds, self.fold)
             size = len(self.splits["train"].labels)
             if self.batch_size > size:
                 raise DataError(

@@ -10,7 +10,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from lightning_sweeps.datamodules.images import ImageDataModule, Split, Stage
+from lightning_sweeps.datamodules.folds import Split, Stage
+from lightning_sweeps.datamodules.images import ImageDataModule
 from lightning_sweeps.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ from lightning_sweeps.rerun.composition import Primary
 from lightning_sweeps.runs.result import read_result
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.study.parts import FIRST_PART, PARTS
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Recipe:
     primary: Primary
     metric: str
     subdir: str | None  # of that folder, where Hydra writes the composed config
+    what: str = ""  # of the trial, if it is not the whole of it
 
     @property
     def value(self) -> float | None:
@@ -86,15 +88,20 @@ def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
     overrides = trial.user_attrs.get("overrides")
     if overrides is None:
         raise ConfigError(f"trial {trial.number} never began, or another tool ran it: it has no overrides")
+    folder, values = saved.folder_of(trial), tuple(trial.values or ())
+    if parts := trial.user_attrs.get(PARTS):  # one run repeats its first part
+        overrides, values = trial.user_attrs.get(FIRST_PART, overrides), tuple(parts.get("0", ()))
+        folder = folder / "0" if folder is not None else None
     return Recipe(
         trial.number,
-        tuple(trial.values or ()),
+        values,
         tuple(direction.name.lower() for direction in saved.study.directions),
         list(overrides),
-        saved.folder_of(trial),
+        folder,
         _primary(saved.config.hydra),
         str(OmegaConf.select(saved.config, "objective.metric") or "value"),
         saved.config.hydra.output_subdir,
+        f" of the first of its {len(parts)} parts" if parts else "",
     )
 
 

@@ -148,7 +148,7 @@ def _compared(recipe: Recipe, *values: float) -> str:
         compared = ", the same to the last bit as in the search"
     else:
         compared = f"; in the search {_shown(recipe.values)}" if recipe.values else ""
-    return f"{recipe.metric} {_shown(values)}{compared}"
+    return f"{recipe.metric}{recipe.what} {_shown(values)}{compared}"
 
 
 def _shown(values: Sequence[float]) -> str:

@@ -29,6 +29,9 @@ class Options:
     exclude: Sequence[Any] | None
     custom_search_space: str | None
     direction: Any
+    repeats: Any
+    folds: Any
+    aggregate: Any
     storage: Any
     study_name: str | None
     n_trials: Any

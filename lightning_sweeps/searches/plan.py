@@ -13,14 +13,16 @@ from lightning_sweeps.searches.engine.budget import Budget
 from lightning_sweeps.searches.execute.program import Program
 from lightning_sweeps.searches.options import Options
 from lightning_sweeps.searches.record.checkpoints_kept import kept_count
+from lightning_sweeps.searches.space.chosen import build_pruner, build_sampler
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.conditions import conditional, without
 from lightning_sweeps.searches.space.direction import directions
 from lightning_sweeps.searches.space.parse import parse_space
-from lightning_sweeps.searches.space.parts import build_pruner, build_sampler
+from lightning_sweeps.searches.space.repeats import Parts, parts_of
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.study.opening import open_study
+from lightning_sweeps.searches.study.parts import require_same_parts
 
 BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
 
@@ -37,10 +39,12 @@ class Plan:
     budget: Budget
     compose: Composer
     start_timeout: float | None
+    parts: Parts | None
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
         """The study, new or to go on with; the budget is for what it lacks."""
         study = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
+        require_same_parts(study, self.parts)
         if isinstance(self.sampler, Exhaustive):
             n_trials = self.sampler.go_on_after(study.get_trials(deepcopy=False))
             self.budget = replace(self.budget, n_trials=n_trials)
@@ -74,7 +78,10 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     accept = getattr(task_function, "check", None)
     compose = Composer(space, program.hydra_context, config, options.custom_search_space, accept)
     compose.check()
-    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout)
+    parts = parts_of(options.repeats, options.folds, options.aggregate, list(space.distributions))
+    if parts is not None:
+        parts.overrides(compose.numbered(space.overrides(space.first())), 0)
+    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts)
 
 
 def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:

@@ -193,7 +193,8 @@ def _say_what_is_left(ended: Loop | Launched, study: optuna.Study, config: DictC
 
 def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> None:
     what = described(plan.directions, config)
-    log.info("search in %s: %s\n%s, %s trials%s", from_here(folder), what, plan.why, plan.budget.n_trials, more)
+    each = f", each the {plan.parts}" if plan.parts is not None else ""
+    log.info("search in %s: %s\n%s, %s trials%s%s", from_here(folder), what, plan.why, plan.budget.n_trials, each, more)
 
 
 def _settle(program: Program) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.overrides.again import command_to_go_on
-from lightning_sweeps.searches.engine.contracts import Executor
+from lightning_sweeps.searches.engine.contracts import Executor, Member, Scheduler
 from lightning_sweeps.searches.engine.loop import Loop
 from lightning_sweeps.searches.engine.signals import Signals
 from lightning_sweeps.searches.engine.tally import Tally
@@ -21,6 +22,7 @@ from lightning_sweeps.searches.record.view import open_view
 from lightning_sweeps.searches.study.ledger import StudyLedger
 from lightning_sweeps.searches.study.news import Reading, maximizes
 from lightning_sweeps.searches.study.owners import Owner
+from lightning_sweeps.searches.study.parts import PartsScheduler
 from lightning_sweeps.searches.study.scheduler import StudyScheduler
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 
@@ -57,7 +59,7 @@ def supervise(
         processes.errand = errand if budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
         leave = min(SECONDS_TO_LEAVE, budget.trial_timeout or SECONDS_TO_LEAVE)
         executor = ProcessExecutor(processes, lambda: owner.others_here(reading.trials), leave)
-    ledger, scheduler = StudyLedger(owner, reading, after), StudyScheduler(study, plan.compose)
+    ledger, scheduler = StudyLedger(owner, reading, after), _scheduler(plan, study)
     with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
         loop = Loop(ledger, scheduler, executor, view, tally, slots)
         try:
@@ -69,3 +71,13 @@ def supervise(
             again = command_to_go_on(config, owner.folder)
             raise FolderError(f"the search stopped: {error}.\nWhat was told is kept; go on with: {again}") from error
     return loop
+
+
+def _scheduler(plan: Plan, study: optuna.Study) -> Scheduler:
+    if (parts := plan.parts) is None:
+        return StudyScheduler(study, plan.compose)
+
+    def part_of(whole: Member, number: int) -> Member:
+        return plan.compose.part(whole, number, parts.overrides(whole.config, number))
+
+    return PartsScheduler(study, plan.compose, part_of, parts)

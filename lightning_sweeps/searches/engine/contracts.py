@@ -46,6 +46,7 @@ class Member:
     Args:
         trial: its number.
         config: composed with ``overrides``; the loop does not look at it.
+        of: the whole trial, if this is a part of it.
         again: the overrides that give the same config to a single run, which has no number by itself.
         resumed: it has run before, in this folder.
     """
@@ -58,6 +59,7 @@ class Member:
     resumed: bool
     config: Any
     part: int = 0
+    of: "Member | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +244,9 @@ class Ledger(Protocol):
         Args:
             seconds: that the member has run.
         """
+
+    def keep(self, member: Member, seconds: float) -> None:
+        """Note how long a member has run whose trial has not ended."""
 
     def refuse(self, trial: int, reason: str) -> Finished | None:
         """Record that a trial failed before it could begin; None if it is not ours any more."""

@@ -74,6 +74,7 @@ class Ours:
         trial = progress.member.trial
         ended = outcome if trial in self._interrupted else self.scheduler.on_end(progress.member, outcome)
         if ended is None:
+            self.ledger.keep(progress.member, seconds)
             return
         if ended.how == "interrupted" or trial in self._interrupted:
             self._put_back(trial, seconds)

@@ -31,8 +31,8 @@ def kept_count(keep: str, objectives: int) -> int | None:
 class Checkpoints:
     """Deletes the checkpoints of finished trials that are not among the best ones; ``freed`` counts the bytes.
 
-    It touches nothing but ``checkpoints/*.ckpt`` in folders of trials below its own, and nothing at all before a trial
-    is complete. Trials that run, or were interrupted and will go on, keep theirs.
+    It touches nothing but ``checkpoints/*.ckpt`` in folders of trials, and of their parts, below its own, and nothing
+    at all before a trial is complete. Trials that run, or were interrupted and will go on, keep theirs.
 
     Args:
         keep: see ``kept_count``.
@@ -67,7 +67,7 @@ class Checkpoints:
         folder = Path(trial.user_attrs.get("folder", ""))
         if folder.parent != self.folder:
             return  # another supervisor's
-        files = [*folder.glob("checkpoints/*.ckpt")]
+        files = [*folder.glob("checkpoints/*.ckpt"), *folder.glob("[0-9]*/checkpoints/*.ckpt")]  # of its parts
         self.trials += bool(files)
         for file in files:
             self.freed += _size(file)

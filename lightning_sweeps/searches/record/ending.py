@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import masked
 from lightning_sweeps.searches.record.checkpoints_kept import Checkpoints
-from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.record.trials_csv import ranked, spread
 from lightning_sweeps.searches.record.view import shown
 from lightning_sweeps.searches.store.journal import JOURNAL
 
@@ -46,6 +46,11 @@ def _first_failure(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     return next((trial for trial in trials if trial.state is TrialState.FAIL), None)
 
 
+def _value(trial: FrozenTrial) -> str:
+    deviation = spread(trial).get("value_std")
+    return f"{trial.value:.6g}" + (f" ± {deviation:.2g}" if isinstance(deviation, float) else "")
+
+
 def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
     """What ended the search, the best trials, and the commands to go on from here."""
     trials = study.get_trials(deepcopy=False)
@@ -55,7 +60,7 @@ def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Check
         lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
     else:
         best = ranked(study)[:SHOWN_TRIALS]
-        lines += [f"  {trial.value:<10.6g} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
+        lines += [f"  {_value(trial):<10} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
         if best:
             lines.append(f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}")
     if not any(trial.state is TrialState.COMPLETE for trial in trials):

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.files.folders import within, write_atomically
 from lightning_sweeps.overrides.again import command_again
 from lightning_sweeps.searches.study.news import settled
+from lightning_sweeps.searches.study.parts import PARTS
 
 COLUMNS = ("number", "state", "value", "value_step", "last_report", "epochs", "seconds", "folder", "reason")
 FIRST = 3  # of them stand before the parameters
@@ -146,10 +148,13 @@ def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
     reported = "" if trial.last_step is None else trial.last_step
     seconds = trial.duration.total_seconds() if trial.duration else ""
     value, step = take.value(trial)
+    if PARTS in attributes:  # it has reported after parts, not after epochs
+        reported, step = "", ""
     return {
         "number": trial.number,
         "state": trial.state.name,
         "value": value,
+        **spread(trial),
         **{_column(name): given for name, given in trial.params.items()},
         "value_step": step,
         "last_report": "" if trial.last_step is None else trial.intermediate_values[trial.last_step],
@@ -160,6 +165,15 @@ def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
     }
 
 
+def spread(trial: FrozenTrial) -> dict[str, Any]:
+    """The standard deviation and the values of a trial's parts, if it has parts and one objective."""
+    parts = trial.user_attrs.get(PARTS)
+    if not parts or any(len(values) > 1 for values in parts.values()):
+        return {}
+    values = [one for (one,) in parts.values()]
+    return {"value_std": statistics.stdev(values) if len(values) > 1 else "", "value_parts": values}
+
+
 def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
     names = ("overrides", "folder", "checkpoint", "epochs", "seconds", "seed")
     noted: dict[str, Any] = {name: trial.user_attrs.get(name) for name in names}
@@ -168,6 +182,7 @@ def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
     return {
         "number": trial.number,
         "value": trial.value,
+        **spread(trial),
         **noted,
         "command": command_again(trial.user_attrs.get("overrides", [])),
     }

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_sweeps.searches.engine.attempt import Attempt
+from lightning_sweeps.searches.engine.contracts import Member
 from lightning_sweeps.searches.engine.outcome import Finished, State
 from lightning_sweeps.searches.engine.tally import Tally
 
@@ -73,7 +74,7 @@ class LiveView(View):
         members = [(one, attempt.started) for attempt in running for one in attempt.progress.values()]
         for progress, started in sorted(members, key=lambda one: one[0].member.trial)[:room]:
             table.add_row(
-                str(progress.member.trial),
+                _named(progress.member),
                 clock(now - started),
                 "-" if progress.step is None else str(progress.step),
                 "-" if progress.value is None else f"{progress.value:.5g}",
@@ -82,6 +83,10 @@ class LiveView(View):
         if len(members) > room:
             table.add_row("...", "", "", "", f"and {len(members) - room} more")
         return table
+
+
+def _named(member: Member) -> str:
+    return str(member.trial) if member.of is None else f"{member.trial}/{member.part}"
 
 
 def _standing(running: Collection[Attempt], tally: Tally) -> Text:

@@ -19,6 +19,7 @@ from optuna.trial import Trial
 from yaml import YAMLError
 
 from lightning_sweeps.errors import ConfigError, unreadable
+from lightning_sweeps.overrides.text import replaced
 from lightning_sweeps.safety.trust import is_refused
 from lightning_sweeps.searches.engine.contracts import Member
 from lightning_sweeps.searches.space.hydras import apply_overrides, held, holds
@@ -81,6 +82,22 @@ class Composer:
         again = _again(trial.number, overrides, config)
         return Member(trial.number, params, overrides, again, folder / subdir, restarted, config)
 
+    def part(self, whole: Member, number: int, overrides: Sequence[str]) -> Member:
+        """A part of a trial, in a folder of its own within the trial's.
+
+        Args:
+            overrides: those that the part has in place of the trial's.
+        """
+        changed = replaced(whole.overrides, overrides)
+        config = self.config(changed)
+        self._number(config, whole.trial)
+        within, folder = whole.config.hydra.sweep, whole.folder / str(number)
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.sweep.dir, config.hydra.sweep.subdir = str(within.dir), f"{within.subdir}/{number}"
+        resumed = whole.resumed and folder.is_dir() and any(folder.iterdir())
+        again = replaced(whole.again, overrides)
+        return Member(whole.trial, whole.params, changed, again, folder, resumed, config, number, whole)
+
     def _number(self, config: DictConfig, number: int) -> str:
         """Set the trial's number in its config. Returns the name of its folder within the search's."""
         with read_write(config.hydra), open_dict(config.hydra):
@@ -116,7 +133,7 @@ class Composer:
             name: list(one.choices) if isinstance(one, CategoricalDistribution) else [one.low, one.high]  # type: ignore[attr-defined]
             for name, one in self.space.distributions.items()
         }
-        first = {name: column[0] for name, column in columns.items()}
+        first = self.space.first()
         config = self.config(self.space.overrides(first), first)
         if self.accept is not None:
             self.accept(config)

@@ -94,6 +94,13 @@ class Space:
             if name not in self.conditions or self.has(name, trial.params):  # to read the params is slow
                 _suggest(trial, name, distribution)
 
+    def first(self) -> dict[str, Any]:
+        """A point of the space: the first choice, or the lower end, of each parameter that is there then."""
+        firsts = {}
+        for name, one in self.distributions.items():
+            firsts[name] = one.choices[0] if isinstance(one, CategoricalDistribution) else one.low  # type: ignore[attr-defined]
+        return self.present(firsts)
+
     @property
     def fixed(self) -> list[str]:
         """What every trial shares."""

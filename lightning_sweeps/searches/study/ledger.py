@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -14,6 +15,7 @@ from lightning_sweeps.searches.store.storage import flush
 from lightning_sweeps.searches.study.news import Reading, finished
 from lightning_sweeps.searches.study.notes import note_lost_seconds, note_result, note_seconds
 from lightning_sweeps.searches.study.owners import Owner
+from lightning_sweeps.searches.study.parts import FIRST_PART, PARTS, best_part
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
@@ -52,9 +54,11 @@ class StudyLedger:
         return Claim(trial.number, resumed, is_new=trial.number >= len(self.reading.trials), handle=trial)
 
     def begin(self, member: Member, slot: int) -> None:
-        trial = self._trials[member.trial]
-        trial.set_user_attr("folder", str(member.folder))
-        trial.set_user_attr("overrides", member.again)
+        trial, whole = self._trials[member.trial], member.of or member
+        trial.set_user_attr("folder", str(whole.folder))
+        trial.set_user_attr("overrides", whole.again)
+        if member.of is not None and member.part == 0:
+            trial.set_user_attr(FIRST_PART, member.again)
         if member.resumed:
             note_lost_seconds(trial, member.folder)
         trial.set_user_attr("process", {"slot": slot, "begun": time.time()})
@@ -69,11 +73,23 @@ class StudyLedger:
             del self._trials[member.trial]
             return None
         note_seconds(trial, seconds)
-        note_result(trial, member.folder)
+        note_result(trial, self._with_checkpoint(trial, member))
         if outcome.take is not None:
             reports = storage_of(self.study).get_trial(id_of(trial)).intermediate_values
             outcome = with_reported(outcome, reports, maximized=self._maximized[0])
         return self._tell(trial, checked(outcome, self._maximized))
+
+    def _with_checkpoint(self, trial: Trial, member: Member) -> Path:
+        """The folder that has the trial's best checkpoint: of its best part, if it has parts."""
+        parts = trial.user_attrs.get(PARTS)
+        if member.of is None or not parts:
+            return member.folder
+        return member.of.folder / str(best_part(parts, maximized=self._maximized[0]))
+
+    def keep(self, member: Member, seconds: float) -> None:
+        if self.owner.owns(trial := self._trials[member.trial]):
+            note_seconds(trial, seconds)
+            flush(self.study)
 
     def refuse(self, trial: int, reason: str) -> Finished | None:
         if not self.owner.owns(self._trials[trial]):

@@ -333,6 +333,11 @@ class FakeLedger:
         assert outcome.how != "interrupted"
         return self._tell(member.trial, outcome)
 
+    def keep(self, member: Member, seconds: float) -> None:
+        assert seconds >= 0
+        assert member.trial in self.ours
+        self._be_in_trouble()
+
     def refuse(self, trial: int, reason: str) -> Finished | None:
         return self._tell(trial, Outcome("failed", reason=reason))
 
