@@ -38,7 +38,7 @@ def commands(file):
         yield from filter(None, text.splitlines())
 
 
-@pytest.mark.parametrize("line", list(commands("repeats.md")))
+@pytest.mark.parametrize("line", [*commands("repeats.md"), *commands("pruning.md")])
 def test_a_command_runs_as_it_stands_there(own_folder, python, line):
     done = python(*shlex.split(line, comments=True)[1:])
     assert done.returncode == 0, done.stderr

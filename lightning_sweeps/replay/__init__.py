@@ -1,0 +1,1 @@
+"""A search that is stored, gone through again with other pruners."""
