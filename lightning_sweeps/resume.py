@@ -13,14 +13,25 @@ from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Held
 
-USAGE = """usage: python -m lightning_sweeps.resume FOLDER [overrides] [--trust]
-hydra.sweeper.n_trials=40 raises the budget; --trust takes a search of another user or machine, whose program is shown
-without it"""
+USAGE = """usage: python -m lightning_sweeps.resume FOLDER [overrides] [--failed[=REASON]] [--trust]
+hydra.sweeper.n_trials=40 raises the budget; --failed also runs again what has failed, or those whose reason has this
+regular expression in it; --trust takes a search of another user or machine, whose program is shown without it"""
 TRUST = "--trust"
+FAILED = "--failed"
 
 
 def main() -> None:
     """Go on with the search that was typed."""
+    again = [argument for argument in sys.argv[1:] if argument.partition("=")[0] == FAILED]
+    sys.argv[1:] = [argument for argument in sys.argv[1:] if argument not in again]
+    if again:
+        from lightning_sweeps.errors import ConfigError
+        from lightning_sweeps.searches.again import note_pattern
+
+        try:
+            note_pattern(again[-1].partition("=")[2])
+        except ConfigError as error:
+            sys.exit(f"error: {error}")
     start_again(USAGE)
 
 

@@ -38,7 +38,7 @@ def commands(file):
         yield from filter(None, text.splitlines())
 
 
-@pytest.mark.parametrize("line", [*commands("repeats.md"), *commands("pruning.md")])
+@pytest.mark.parametrize("line", [*commands("repeats.md"), *commands("pruning.md"), *commands("warm_start.md")])
 def test_a_command_runs_as_it_stands_there(own_folder, python, line):
     done = python(*shlex.split(line, comments=True)[1:])
     assert done.returncode == 0, done.stderr
@@ -79,7 +79,7 @@ def test_each_search_space_is_what_the_docs_say(own_folder, command):
     shown = command("-m", "--config-dir=my_searches", "search=mine", "--cfg", "job")
     assert shown.returncode == 0, shown.stderr
     found = yaml.safe_load(shown.stdout)
-    assert found["conditions"]["scheduler.gamma"] == "scheduler=step and optimizer.momentum>0.5"
+    assert found["conditions"]["scheduler.scheduler.gamma"] == "scheduler=step and optimizer.momentum>0.5"
     assert found["space"]["model.net.width"] == "choice(8,16)"
     assert found["first_trial"]["config"]["datamodule"]["batch_size"] in (32, 64, 128)
     for text, ways in ((depths, 7), (left_out, 13)):

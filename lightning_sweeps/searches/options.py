@@ -32,6 +32,7 @@ class Options:
     repeats: Any
     folds: Any
     aggregate: Any
+    warm_start: Any
     storage: Any
     study_name: str | None
     n_trials: Any

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
+from optuna.samplers import GridSampler
 from optuna.storages import BaseStorage
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.again import typed
+from lightning_sweeps.searches.again import run_again
 from lightning_sweeps.searches.engine.budget import Budget
 from lightning_sweeps.searches.execute.program import Program
 from lightning_sweeps.searches.options import Options
@@ -23,6 +25,7 @@ from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.study.opening import open_study
 from lightning_sweeps.searches.study.parts import require_same_parts
+from lightning_sweeps.searches.warm_start import WarmStart, warm_start
 
 BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
 
@@ -40,15 +43,23 @@ class Plan:
     compose: Composer
     start_timeout: float | None
     parts: Parts | None
+    first: WarmStart
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
         """The study, new or to go on with; the budget is for what it lacks."""
         study = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
         require_same_parts(study, self.parts)
+        self.first.put_into(study)
         if isinstance(self.sampler, Exhaustive):
             n_trials = self.sampler.go_on_after(study.get_trials(deepcopy=False))
             self.budget = replace(self.budget, n_trials=n_trials)
         return study
+
+    def run_again(self, study: optuna.Study, pattern: str) -> None:
+        """Add failed trials to the budget; see ``again.run_again``."""
+        count = run_again(study, pattern)
+        waiting = len(study.get_trials(deepcopy=False))
+        self.budget = replace(self.budget, n_trials=max(self.budget.n_trials + count, waiting))
 
 
 def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> Plan:
@@ -81,7 +92,9 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     parts = parts_of(options.repeats, options.folds, options.aggregate, list(space.distributions))
     if parts is not None:
         parts.overrides(compose.numbered(space.overrides(space.first())), 0)
-    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts)
+    samples = not isinstance(sampler, Exhaustive | GridSampler)
+    first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
+    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts, first)
 
 
 def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:

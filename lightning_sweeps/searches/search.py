@@ -17,6 +17,7 @@ from optuna.storages import BaseStorage
 from lightning_sweeps.overrides.again import command_to_go_on
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import hide_passwords
+from lightning_sweeps.searches.again import noted_pattern
 from lightning_sweeps.searches.engine.loop import Loop
 from lightning_sweeps.searches.execute.errand import Errand, Prepare
 from lightning_sweeps.searches.execute.hydras_log import log_as_hydra
@@ -135,6 +136,8 @@ def _open_study(
         storage = open_journal(folder, alone=alone)
     require_study(folder, storage, name)
     study = plan.open(storage or open_journal(folder, alone=alone), name)
+    if (pattern := noted_pattern()) is not None:
+        plan.run_again(study, pattern)
     allowed = options.allow_changes
     return study, require_same(study, config, plan.space.fixed, allow_changes=allowed, join=not alone)
 
@@ -194,6 +197,7 @@ def _say_what_is_left(ended: Loop | Launched, study: optuna.Study, config: DictC
 def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> None:
     what = described(plan.directions, config)
     each = f", each the {plan.parts}" if plan.parts is not None else ""
+    more += f"; {plan.first.said}" if plan.first.said else ""
     log.info("search in %s: %s\n%s, %s trials%s%s", from_here(folder), what, plan.why, plan.budget.n_trials, each, more)
 
 

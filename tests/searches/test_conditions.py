@@ -212,3 +212,13 @@ def test_a_search_with_a_condition_is_resumed_and_keeps_its_conditions(app, swee
     refused = sweep("hydra.sweeper.n_trials=13")
     assert refused.returncode == 1
     assert "has the conditions {'sleep': ['steps=2']}, not {'sleep': ['steps=0']}" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_key_that_is_only_sometimes_there_is_composed_before_the_first_trial(sweep):
+    config = Path("conf", "config.yaml")
+    config.write_text(config.read_text().rstrip() + SPACE.replace("sleep", "slep"))
+    done = sweep("hydra.sweeper.n_trials=6", "hydra.sweeper.warm_start=null")
+    assert done.returncode == 1
+    assert "slep" in done.stderr
+    assert not Path("s").exists()

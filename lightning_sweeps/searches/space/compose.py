@@ -146,6 +146,8 @@ class Composer:
                 f"hydra.sweep.subdir gives several trials one folder, {subdir}; have it hold ${{hydra:job.num}}"
             )
         for name, column in columns.items():
+            if name not in first:  # it is there with other values of those that it depends on
+                self.config(self.space.overrides(self.space.with_value(first, name, column[0])))
             for option in column[1:]:
                 if str(option).startswith("{"):  # it is merged into what is there, if that has its keys
                     self.config(self.space.overrides(self.space.with_value(first, name, option)))

@@ -1,0 +1,217 @@
+"""``hydra.sweeper.warm_start``: what the first trials of a search are."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from optuna.distributions import BaseDistribution, distribution_to_json
+
+from lightning_sweeps.errors import ConfigError, nearest
+from lightning_sweeps.overrides.text import key_of, written
+from lightning_sweeps.searches.record.saved import open_saved
+from lightning_sweeps.searches.record.trials_csv import COLUMNS, ranked
+from lightning_sweeps.searches.space.choices import choices_of
+from lightning_sweeps.searches.space.compose import Composer
+from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.study.opening import typed
+
+OPTION = "hydra.sweeper.warm_start"
+CONFIG = "config"
+AUTO = "auto"
+BEST = 3  # trials of an earlier search, unless a number is given
+OURS = {*COLUMNS, "value_std", "value_parts"}  # columns of trials.csv that are no parameters
+NOTED = "warm_start"  # an attribute of the study: they are in it
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Points of the space that the first trials have; a parameter that a point lacks is drawn.
+
+    Args:
+        said: what they are, for people; empty if there are none.
+    """
+
+    points: Sequence[Mapping[str, Any]] = ()
+    said: str = ""
+
+    def put_into(self, study: optuna.Study) -> None:
+        """Let the points wait in the study, unless it has begun."""
+        if NOTED in study.user_attrs or not self.points or study.get_trials(deepcopy=False):
+            return
+        for point in self.points:
+            study.enqueue_trial(dict(point), skip_if_exists=True)
+        study.set_user_attr(NOTED, len(self.points))
+
+
+def warm_start(given: Any, space: Space, compose: Composer, n_trials: int, *, samples: bool) -> WarmStart:
+    """Read what was asked for.
+
+    Args:
+        given: ``auto``, or one of the following or a list of them: ``config`` for the config's own values, a mapping or
+            a list of overrides, a CSV file, a search's folder or URL, ``{from: FOLDER, best: 3}``.
+        samples: whether a sampler draws trials. If every combination is run, their order is all that could change.
+
+    Raises:
+        ConfigError: there is no such thing, or it lies outside the space.
+    """
+    if given is None or given == [] or not space.distributions:
+        return WarmStart()
+    if given == AUTO:
+        if not samples:
+            return WarmStart()
+        point, outside = _of_the_config(space, compose)
+        said = "the first one has the config's own values"
+        return WarmStart() if outside or not point else WarmStart([point], said)
+    if not samples:
+        raise ConfigError(f"{OPTION}: every combination of this space is run, so there is nothing to begin with")
+    parts = given if OmegaConf.is_list(given) or isinstance(given, list | tuple) else [given]
+    parts = [list(parts)] if parts and all(isinstance(one, str) and "=" in one for one in parts) else list(parts)
+    points = [point for part in parts for point in _points(part, space, compose)]
+    if len(points) > n_trials:
+        raise ConfigError(f"{OPTION} has {len(points)} points, and the budget is {n_trials} trials: raise n_trials")
+    return WarmStart(points, f"the first {len(points)} are those of warm_start")
+
+
+def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, Any]]:
+    if part == CONFIG:
+        point, outside = _of_the_config(space, compose)
+        if outside:
+            raise ConfigError(f"{OPTION}=config: {outside}")
+        yield point
+    elif isinstance(part, Mapping) and "from" in part:
+        if unknown := sorted(set(part) - {"from", "best", "study"}):
+            raise ConfigError(f"{OPTION}: {unknown[0]}: an earlier search is {{from: FOLDER, best: 3, study: NAME}}")
+        yield from _of_a_search(str(part["from"]), part.get("best", BEST), part.get("study"), space)
+    elif isinstance(part, Mapping):
+        yield _point({str(name): written(value) for name, value in _flat(part)}, OPTION, space)
+    elif isinstance(part, str) and part.endswith(".csv"):
+        yield from _of_a_table(Path(part), space)
+    elif isinstance(part, str) and "=" not in part:
+        yield from _of_a_search(part, BEST, None, space)
+    else:
+        lines = [part] if isinstance(part, str) else part
+        if not isinstance(lines, Sequence) or not all(isinstance(one, str) and "=" in one for one in lines):
+            raise ConfigError(
+                f"{OPTION}: {part}: name config, overrides as [optimizer.lr=1e-3, model.net.width=64], a CSV file, "
+                "or an earlier search's folder"
+            )
+        yield _point({key_of(one): one.partition("=")[2] for one in lines}, OPTION, space)
+
+
+def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _point(texts: Mapping[str, str], where: str, space: Space) -> dict[str, Any]:
+    """The values that were typed, as the study keeps them.
+
+    Raises:
+        ConfigError: a parameter is not searched, or a value lies outside its range.
+    """
+    names = {key_of(name): name for name in space.distributions}
+    point: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in names:
+            raise ConfigError(f"{where}: {name} is not searched.{nearest(name, names)}")
+        point[names[name]] = _value(name, text, where, space, names[name])
+    return _inside(point, where, space)
+
+
+def _value(name: str, text: str, where: str, space: Space, key: str) -> Any:
+    if key in space.rows:
+        return text
+    try:
+        (value, *_) = choices_of(OverridesParser.create().parse_override(f"x={text},{text}"))
+    except HydraException as error:
+        raise ConfigError(f"{where}: {name}={text} cannot be read") from error
+    return value
+
+
+def _inside(point: Mapping[str, Any], where: str, space: Space) -> dict[str, Any]:
+    for name, value in point.items():
+        if not _holds(space.distributions[name], value):
+            allowed = typed(distribution_to_json(space.distributions[name]))
+            raise ConfigError(f"{where}: {key_of(name)}={value} lies outside of {allowed}")
+    for name in point:
+        if all(one.name in point for one in space.conditions.get(name, ())) and not space.has(name, point):
+            conditions = " and ".join(one.text for one in space.conditions[name])
+            raise ConfigError(f"{where}: {key_of(name)} is there only if {conditions}")
+    return dict(point)
+
+
+def _holds(distribution: BaseDistribution, value: Any) -> bool:
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))  # noqa: SLF001 (as Optuna itself checks it)
+    except (ValueError, TypeError):
+        return False
+
+
+def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str]:
+    """The point at which the config stands without the search, and what of it lies outside of the space."""
+    config = compose.numbered(space.overrides({}))
+    point: dict[str, Any] = {}
+    for name, distribution in space.distributions.items():
+        if not space.has(name, point):
+            continue
+        key = key_of(name)
+        held = _held(config, key)
+        if held is None and (name in space.rows or OmegaConf.select(config, key, throw_on_missing=False) is None):
+            return {}, f"the config has no value of its own for {key}"
+        value = _value(key, held if isinstance(held, str) else written(held), OPTION, space, name)
+        if not _holds(distribution, value):
+            return {}, f"the config's own {key}={held} lies outside of {typed(distribution_to_json(distribution))}"
+        point[name] = value
+    return point, ""
+
+
+def _held(config: Any, key: str) -> Any:
+    """The option that a config group has, else the value at the key in plain values."""
+    choices = config.hydra.runtime.choices
+    if key in choices:
+        return str(choices[key])
+    value = OmegaConf.select(config, key, throw_on_missing=False)
+    plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    return plain if plain is None else written(plain)
+
+
+def _of_a_table(file: Path, space: Space) -> Iterator[dict[str, Any]]:
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{OPTION}={file}: {getattr(error, 'strerror', None) or error}") from error
+    if not rows:
+        raise ConfigError(f"{OPTION}={file}: it has no rows; the first line names the parameters")
+    for number, row in enumerate(rows, start=2):
+        named = {name.removeprefix("params_"): text for name, text in row.items() if name and text}
+        texts = {name: text for name, text in named.items() if name not in OURS}
+        yield _point(texts, f"{OPTION}={file}, line {number}", space)
+
+
+def _of_a_search(where: str, best: Any, study_name: str | None, space: Space) -> Iterator[dict[str, Any]]:
+    if not isinstance(best, int) or isinstance(best, bool) or best < 1:
+        raise ConfigError(f"{OPTION}: best={best}: it is a number of trials, at least 1")
+    try:
+        saved = open_saved(where, None, study_name)
+    except ConfigError as error:
+        raise ConfigError(f"{OPTION}={error}") from error
+    several = len(saved.study.directions) > 1
+    found = (saved.study.best_trials if several else ranked(saved.study))[:best]
+    if not found:
+        raise ConfigError(f"{OPTION}={where}: no trial of that search is complete")
+    names = {key_of(name): name for name in space.distributions}
+    for trial in found:
+        params = {names[key]: value for name, value in trial.params.items() if (key := key_of(name)) in names}
+        if not params:
+            raise ConfigError(f"{OPTION}={where}: that search has none of the parameters of this one")
+        yield _inside(space.present(params), f"{OPTION}={where}, trial {trial.number}", space)
