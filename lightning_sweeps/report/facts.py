@@ -11,10 +11,11 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
+from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.ending import counted
 from lightning_sweeps.searches.record.provenance import starts_of
 from lightning_sweeps.searches.record.saved import Saved
-from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.record.trials_csv import best_trial, ranked
 from lightning_sweeps.searches.record.view import clock
 from lightning_sweeps.searches.store.lock import is_locked
 
@@ -91,8 +92,9 @@ def best(saved: Saved) -> tuple[FrozenTrial | None, Facts]:
 def honesty(saved: Saved) -> list[str]:
     """Which number is what."""
     study, metric = saved.study, metric_of(saved)
+    sure = _sure(saved)
     if len(study.directions) > 1 or saved.config is None or metric == "value":
-        return []
+        return sure
     take = OmegaConf.select(saved.config, "objective.take")
     lines = [
         f"{metric} is the {take} epoch's of each trial.",
@@ -109,7 +111,16 @@ def honesty(saved: Saved) -> list[str]:
         )
     else:
         lines.append("Test data were not touched by the search; rerun tests the best trial once.")
-    return lines
+    return [*sure, *lines]
+
+
+def _sure(saved: Saved) -> list[str]:
+    """How sure it is that the best trial is the best."""
+    found, best = certainty(saved.study), best_trial(saved.study)
+    if found is None or best is None or saved.folder is None:
+        return []
+    count = len(saved.study.get_trials(deepcopy=False))
+    return [f"{line[:1].upper()}{line[1:]}." for line in in_words(found, best.number, str(saved.folder), count)]
 
 
 def changes(saved: Saved) -> list[str]:

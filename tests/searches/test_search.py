@@ -516,7 +516,8 @@ def test_a_sampler_that_stops_the_study_while_it_draws_ends_the_search(sweep, ap
 
 def test_a_sampler_that_always_raises_ends_the_search_after_the_first_failures(sweep, app):
     own_parts(app)
-    done = sweep(*SEARCH[:1], "hydra.sweeper.sampler={_target_: own.Leaving}", "hydra.sweeper.n_trials=9")
+    leaving = "hydra.sweeper.sampler={_target_: own.Leaving}"
+    done = sweep(*SEARCH[:1], leaving, "hydra.sweeper.n_trials=9", "hydra.sweeper.warm_start=null")
     assert done.returncode == 1
     assert "the first 3 trials failed" in done.stdout
     assert [row["reason"] for row in rows()] == ["its parameters: SystemExit: no more"] * 3

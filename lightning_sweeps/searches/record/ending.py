@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import masked
+from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.searches.record.trials_csv import ranked, spread
 from lightning_sweeps.searches.record.view import shown
@@ -60,8 +61,13 @@ def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Check
         lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
     else:
         best = ranked(study)[:SHOWN_TRIALS]
-        lines += [f"  {_value(trial):<10} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
+        width = max((len(_value(trial)) for trial in best), default=0)
+        lines += [
+            f"  {_value(trial):<{max(10, width)}} trial {trial.number:<4} {shown(trial.params)}" for trial in best
+        ]
         if best:
+            if (found := certainty(study)) is not None:
+                lines += in_words(found, best[0].number, from_here(folder), len(trials))
             lines.append(f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}")
     if not any(trial.state is TrialState.COMPLETE for trial in trials):
         failed = _first_failure(trials)

@@ -3,10 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from lightning_sweeps.searches.record.certainty import certainty
 from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.provenance import read_starts
 from lightning_sweeps.searches.record.saved import Saved
@@ -30,6 +32,7 @@ def summary(saved: Saved) -> dict[str, Any]:
         "n_trials": starts[-1].get("n_trials") if starts else None,
         "trials": {word: counts[word] for word in dict.fromkeys(STATES.values())},
         "best": of_trial(best, saved) if best is not None else None,
+        "certainty": asdict(sure) if (sure := certainty(study)) is not None else None,
         "front": [of_trial(trial, saved) for trial in study.best_trials] if several else None,
     }
 

@@ -1,0 +1,121 @@
+"""How sure it is that the best trial is the best of those that were tried."""
+
+import math
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.study.parts import PARTS
+
+DRAWS = 4000
+LAST = 4  # bends at the end of a curve tell of noise, earlier ones of what was learned
+SURE = 0.9
+BEYOND = 6.0  # so many standard deviations behind, a trial has no chance
+MOST_AGAIN = 5  # trials that are worth more seeds
+OF_A_NORMAL = 1.4826  # the standard deviation of a normal distribution, in median absolute deviations
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """What is known of the noise in a study's values.
+
+    Args:
+        noise: the standard deviation of a trial's value, if nothing but the seed were another.
+        source: what it was estimated from: ``repeats`` or ``curves``.
+        near: the numbers of the other trials whose values are nearer to the best than their differences' noise.
+        probability: that the best trial is the best of those that are complete, if each true value lies around the
+            observed one with this noise.
+    """
+
+    noise: float
+    source: str
+    near: Sequence[int]
+    probability: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether more trials are worth more than more seeds of the best ones."""
+        return self.probability >= SURE or not self.near
+
+
+def certainty(study: optuna.Study) -> Certainty | None:
+    """Estimate it; None if the study has several objectives, or nothing tells of the noise."""
+    if len(study.directions) > 1 or len(best := ranked(study)) < 2:
+        return None
+    found = _noise(study)
+    if found is None:
+        return None
+    noise, source = found
+    first, *others = best
+    assert first.value is not None  # noqa: S101 (it is complete)
+    reach = noise * math.sqrt(2)
+    near = [one.number for one in others if abs((one.value or 0.0) - first.value) <= reach]
+    sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
+    return Certainty(noise, source, near, _probability([sign * (one.value or 0.0) for one in best], noise))
+
+
+def _noise(study: optuna.Study) -> tuple[float, str] | None:
+    complete = [one for one in study.get_trials(deepcopy=False) if one.state is TrialState.COMPLETE]
+    parts = [
+        [values[0] for values in trial.user_attrs[PARTS].values()] for trial in complete if PARTS in trial.user_attrs
+    ]
+    spread = [(statistics.variance(values), len(values)) for values in parts if len(values) > 1]
+    if spread:  # pooled over the trials; a mean of several values is that much less noisy
+        variance = sum(one * (count - 1) for one, count in spread) / sum(count - 1 for _, count in spread)
+        return math.sqrt(variance / statistics.fmean(count for _, count in spread)), "repeats"
+    bends = [abs(one) for trial in complete for one in _last_bends(trial)]
+    if len(bends) < LAST:
+        return None
+    noise = OF_A_NORMAL * statistics.median(bends) / math.sqrt(6)  # of a - 2 b + c
+    return (noise, "curves") if noise > 0 else None
+
+
+def _last_bends(trial: FrozenTrial) -> list[float]:
+    """Second differences of a trial's last reports: a curve may still rise there, but hardly bends."""
+    curve = _curve(trial.intermediate_values)
+    if PARTS in trial.user_attrs or len(curve) < 2 * LAST:
+        return []
+    last = curve[-LAST - 2 :]
+    return [a - 2 * b + c for a, b, c in zip(last, last[1:], last[2:], strict=False)]
+
+
+def _curve(reports: Mapping[int, float]) -> list[float]:
+    return [value for _, value in sorted(reports.items()) if math.isfinite(value)]
+
+
+def _probability(values: Sequence[float], noise: float) -> float:
+    """That the first of these, the smallest, is truly the smallest."""
+    if noise == 0:
+        return 1.0
+    near = np.array([one for one in values if one - values[0] < BEYOND * noise])
+    drawn = np.random.default_rng(0).normal(near, noise, (DRAWS, len(near)))  # a study always says the same
+    return float((drawn.argmin(axis=1) == 0).mean())
+
+
+def in_words(found: Certainty, best: int, folder: str, finished: int) -> list[str]:
+    """What it means, and what to do next, for people.
+
+    Args:
+        best: the number of the best trial.
+        folder: of the search.
+        finished: trials that have ended.
+    """
+    source = "repeats" if found.source == "repeats" else "ends of the curves"
+    others = {0: "no other trial is", 1: "1 other trial is"}.get(len(found.near), f"{len(found.near)} other trials are")
+    noise = f"noise of a value about {found.noise:.2g} (from the {source})"
+    chance = f"trial {best} is the best of those tried with probability {found.probability:.2f}"
+    where = shlex.quote(folder)
+    if found.is_sure:
+        more = f"python -m lightning_sweeps.resume {where} hydra.sweeper.n_trials={2 * finished}"
+        advice = f"new trials tell more than new seeds now: {more}"
+    else:
+        count = min(MOST_AGAIN, len(found.near) + 1)
+        again = f"python -m lightning_sweeps.rerun {where} --top {count} --seeds 3"
+        advice = f"new seeds tell more than new trials now: {again}"
+    return [f"{noise}: {others} within it, and {chance}", advice]
