@@ -19,6 +19,8 @@ FEWER = {
     "max_epochs=5": "max_epochs=1",
 }
 
+WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md")
+
 
 def blocks(file):
     """Its Python, with fewer trials and epochs, each block as a script of its own."""
@@ -38,7 +40,7 @@ def commands(file):
         yield from filter(None, text.splitlines())
 
 
-@pytest.mark.parametrize("line", [*commands("repeats.md"), *commands("pruning.md"), *commands("warm_start.md")])
+@pytest.mark.parametrize("line", [line for file in WITH_COMMANDS for line in commands(file)])
 def test_a_command_runs_as_it_stands_there(own_folder, python, line):
     done = python(*shlex.split(line, comments=True)[1:])
     assert done.returncode == 0, done.stderr
@@ -54,6 +56,14 @@ def test_runs_and_searches_from_python(own_folder, python):
     done = python("function.py")
     assert done.returncode == 0, done.stderr
     assert "2 trials, 2 complete" in done.stdout.splitlines()[-1]
+
+
+def test_a_dry_run_from_python(own_folder, python):
+    (shown,) = blocks("dry_run.md")
+    Path("dry.py").write_text(shown)
+    done = python("dry.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("[26122, 26122, 65834, 65834]\n")
 
 
 def test_a_study_is_copied_into_a_data_base_for_other_tools(own_folder, sweep, python_without_torch):

@@ -2,14 +2,44 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 from lightning_sweeps.api.command import Program, start_of
 from lightning_sweeps.api.overrides import typed
-from lightning_sweeps.api.study import Study, search_with
+from lightning_sweeps.api.study import Study, dry_run_with, search_with
 from lightning_sweeps.command.run_folder import folder_named, new_folder
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.text import override_value
+
+
+@overload
+def search(
+    searched: Sequence[str] | Callable[..., Any],
+    *,
+    space: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    n_trials: int | None = None,
+    n_jobs: int | None = None,
+    overrides: Sequence[str] = (),
+    program: Program | None = None,
+    show: bool = True,
+    dry_run: Literal[True],
+) -> dict[str, Any]: ...
+
+
+@overload
+def search(
+    searched: Sequence[str] | Callable[..., Any],
+    *,
+    space: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    n_trials: int | None = None,
+    n_jobs: int | None = None,
+    overrides: Sequence[str] = (),
+    program: Program | None = None,
+    show: bool = True,
+    dry_run: Literal[False] = False,
+) -> Study: ...
 
 
 def search(
@@ -22,11 +52,15 @@ def search(
     overrides: Sequence[str] = (),
     program: Program | None = None,
     show: bool = True,
-) -> Study:
+    dry_run: bool = False,
+) -> Study | dict[str, Any]:
     """Do what ``python -m lightning_sweeps -m OVERRIDES`` does, in a process of its own, and wait for its end.
 
     Ctrl-C, and a notebook's stop button, stop the running trials in order, and the study that is returned can be
     resumed. Nothing of the search stays in this process: no handlers of signals or logs, no state of Hydra's.
+
+    Returns:
+        The ``Study``; with ``dry_run`` a dict of what the search would run and cost, see docs/dry_run.md.
 
     Args:
         searched: overrides as they are typed, ``["model=mlp", "optimizer.lr=tag(log,interval(1e-4,1e-1))"]``; or a
@@ -43,6 +77,7 @@ def search(
         program: what Python runs instead, if it is a Hydra program of one's own: ``"train.py"``,
             ``["-m", "my_package"]``. Its config has ``override hydra/sweeper: study``.
         show: whether to print what the search prints; in a notebook a bar counts its trials.
+        dry_run: compose and try what would be run, and leave nothing behind.
 
     Raises:
         ConfigError: the arguments contradict each other, or the function cannot be pickled.
@@ -65,7 +100,7 @@ def search(
         named, others = folder_named("sweep", [*typed(searched), *others])
         folder, others = (named.absolute(), others) if named else new_folder("sweep", others)
     command = [*start_of(program), "-m", *others, f"hydra.sweep.dir={override_value(folder)}"]
-    return search_with(command, folder, show=show)
+    return dry_run_with(command, folder) if dry_run else search_with(command, folder, show=show)
 
 
 def _require_one_way(program: Program | None, objective: Callable[..., Any]) -> None:

@@ -1,6 +1,8 @@
 """A search that is there, as a Python program sees it: its trials, its best, and how to go on."""
 
+import json
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +170,40 @@ def search_with(command: Sequence[str], folder: Path, *, show: bool) -> Study:
     if code == INTERRUPTED and show:
         print(f"interrupted; study.resume() goes on with it: {study}")  # noqa: T201
     return study
+
+
+def dry_run_with(command: Sequence[str], folder: Path) -> dict[str, Any]:
+    """What a command that searches would do, as data. Nothing is left in the folder.
+
+    Raises:
+        CommandError: it could not be done.
+    """
+    from lightning_sweeps.searches.dry_run import DATA
+
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary, "dry_run.json")
+        try:
+            code, error = do([*command, "hydra.sweeper.dry_run=true"], None, **{DATA: str(file)})
+        finally:
+            if unless_empty(folder) is None:
+                _take_away_empty(folder.parents)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            raise CommandError(error or f"the dry run ended with exit code {code}", None)
+        return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def _take_away_empty(folders: Iterable[Path]) -> None:
+    """Those made for a dated folder, up to the first that holds something else, and never the working folder."""
+    here = Path.cwd()
+    for folder in folders:
+        if here.is_relative_to(folder):
+            return
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def _saved_trial(trial: "FrozenTrial", saved: "Saved") -> SavedTrial:

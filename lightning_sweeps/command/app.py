@@ -70,17 +70,26 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         require_loggers(plain.get("logger"))
         require_a_validation(plain)
 
-    def rehearse(config: DictConfig) -> None:
+    def as_hydra_calls(config: DictConfig) -> DictConfig:
         check(config)
-        from lightning_sweeps.runs import dry_run
-
         HydraConfig.instance().set_config(config)
         with read_write(config), open_dict(config):
-            del config["hydra"]  # as Hydra does before it calls the task
-        dry_run.rehearse(config)
+            del config["hydra"]
+        return config
 
-    # Read by the sweeper ``study``. The first two know before the first trial what is wrong with a config.
-    of_a_search = {"check": check, "rehearse": rehearse, "objectives": 1, "preload": ("lightning_sweeps.runs.warm",)}
+    def rehearse(config: DictConfig) -> None:
+        from lightning_sweeps.runs import rehearsal
+
+        rehearsal.rehearse(as_hydra_calls(config))
+
+    def measure(config: DictConfig) -> dict[str, Any]:
+        from lightning_sweeps.runs import measuring
+
+        return measuring.measure(as_hydra_calls(config))
+
+    # Read by the sweeper ``study``. The first three know before the first trial what is wrong with a config.
+    of_a_search = {"check": check, "rehearse": rehearse, "measure": measure, "objectives": 1}
+    of_a_search["preload"] = ("lightning_sweeps.runs.warm",)
     vars(task).update(of_a_search, folders=[])
     Plugins.instance().register(StudySweeper)  # even if the package is used without being installed
     guard_hydra()
@@ -141,11 +150,13 @@ def _require_plain_path() -> None:
         raise FolderError(f"{here}: Hydra takes ${{...}} in the working folder's name for an interpolation; rename it")
 
 
-def _require_one_run(hydra_config: Any) -> None:
+def _require_one_run(hydra_config: Any, *, dry_run: bool) -> None:
     """A run has a folder, and what is composed for a search has no values yet."""
     if not hydra_config.run.dir:
         raise ConfigError("hydra.run.dir is empty: name a folder, or leave it out for one with date and time")
     given = {key_of(line) for line in typed(hydra_config)}
+    if dry_run and hydra_config.mode is not RunMode.MULTIRUN:
+        raise ConfigError("dry_run=true is for a search, with -m; for a single run: trainer.fast_dev_run=true")
     searched = [name for name in _names(hydra_config.sweeper.get("params") or {}) if name not in given]
     if "search" in given and hydra_config.mode is not RunMode.MULTIRUN and searched:
         raise ConfigError(
@@ -167,7 +178,7 @@ def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
     with environment(HYDRA_FULL_ERROR=None):
         try:
             plain: Any = OmegaConf.to_container(config, resolve=False)
-            _require_one_run(hydra_config)
+            _require_one_run(hydra_config, dry_run=bool(plain.get("dry_run")))
             trusting.require_harmless(hydra_config.job.env_set)
             require_kinds(plain, hydra_config.runtime.choices, folders)
             require_loggers(plain.get("logger"))

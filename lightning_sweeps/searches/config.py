@@ -105,6 +105,7 @@ class StudySweeper:
     folds: Any | None = None  # or on so many folds of the datamodule
     aggregate: str = "mean"  # of the values of a trial's parts: mean, median, worst, bound
     warm_start: Any = "auto"  # the first trials: config, overrides, a CSV file, an earlier search; null: none
+    dry_run: bool = False  # compose and try what would be run, print a table, and leave nothing behind
     storage: Any | None = None  # an Optuna storage URL; null: a journal file in the sweep's folder
     study_name: str | None = None
     n_trials: int | None = None  # finished trials of the study; null: every combination, or 20

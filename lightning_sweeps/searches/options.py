@@ -33,6 +33,7 @@ class Options:
     folds: Any
     aggregate: Any
     warm_start: Any
+    dry_run: bool
     storage: Any
     study_name: str | None
     n_trials: Any

@@ -18,6 +18,7 @@ from lightning_sweeps.overrides.again import command_to_go_on
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import hide_passwords
 from lightning_sweeps.searches.again import noted_pattern
+from lightning_sweeps.searches.dry_run import dry_run, wants_dry_run
 from lightning_sweeps.searches.engine.loop import Loop
 from lightning_sweeps.searches.execute.errand import Errand, Prepare
 from lightning_sweeps.searches.execute.hydras_log import log_as_hydra
@@ -89,6 +90,9 @@ def search(
             stack.callback(processes.close)
             if not join:  # whoever began the search has done so
                 _rehearse(plan, processes, program.task_function)
+        if wants_dry_run(options.dry_run, program.task_function, config):
+            dry_run(plan, config, processes, program.task_function, slots.count)
+            return None
         folder = choose_folder(config, join=join)
         getattr(program.task_function, "folders", []).append(folder)
         lock = FolderLock(folder, join=join)

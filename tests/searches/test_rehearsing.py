@@ -45,11 +45,11 @@ class Processes:
 
 def answer_all(connection, program):
     """As ``Rehearsal`` does, but for the screen, which is this process's."""
-    from lightning_sweeps.searches.execute.rehearsal import _refusal
+    from lightning_sweeps.searches.execute.rehearsal import _answer
 
     while True:
         try:
-            connection.send(_refusal(program, connection.recv()))
+            connection.send(_answer(program, "rehearse", connection.recv()))
         except (EOFError, OSError):
             return
 

@@ -7,39 +7,49 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from lightning_sweeps.searches.execute.processes import Processes
-from lightning_sweeps.searches.execute.rehearsal import Refusal, Rehearsal
+from lightning_sweeps.searches.execute.rehearsal import Facts, Refusal, Rehearsal
 from lightning_sweeps.searches.execute.task import READY
 from lightning_sweeps.searches.execute.trial_process import TrialProcess
 
 
 class Rehearsing:
-    """Asks a process what is wrong with configs. If it dies or takes too long, there is no answer."""
+    """Asks a process what is wrong with configs. If it dies or takes too long, there is no answer.
 
-    def __init__(self, processes: Processes) -> None:
+    Args:
+        method: ``rehearse``, or ``measure``, which trains a few batches and takes longer.
+    """
+
+    def __init__(self, processes: Processes, method: str = "rehearse") -> None:
         self.processes = processes
+        self.method = method
         self._deadline = time.monotonic() + processes.start_timeout
         self._held: tuple[TrialProcess, Connection] | None = None
 
     def __call__(self, config: Any) -> Refusal:
         """What is wrong with a config. There is no answer for one that does not pickle, which its trial composes."""
+        return self.ask(config)[0]
+
+    def ask(self, config: Any) -> tuple[Refusal, Facts]:
+        """The same, and what else was found."""
+        nothing: tuple[Refusal, Facts] = (None, {})
         try:
             packed = pickle.dumps(config)
         except Exception:  # noqa: BLE001 (whatever a config's objects raise)
-            return None
+            return nothing
         try:
             if self._held is None:
                 if self.processes.servers.imports_each_time:  # importing would take as long as a trial
-                    return None
+                    return nothing
                 self._held = self.processes.take()
                 self.processes.prepare()  # the process of the first trial
                 if self._hear() != READY:
-                    return None
-                self._held[1].send(Rehearsal())
+                    return nothing
+                self._held[1].send(Rehearsal(self.method))
             self._held[1].send(packed)
-            reason: Refusal = self._hear()
+            answer: tuple[Refusal, Facts] | None = self._hear()
         except (EOFError, OSError):
-            return None
-        return reason
+            return nothing
+        return answer or nothing
 
     def _hear(self) -> Any:
         assert self._held is not None  # noqa: S101 (for the type checker)
