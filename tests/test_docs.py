@@ -19,7 +19,7 @@ FEWER = {
     "max_epochs=5": "max_epochs=1",
 }
 
-WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md")
+WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md", "several_objectives.md")
 
 
 def blocks(file):

@@ -274,7 +274,7 @@ def test_a_program_of_ones_own_with_several_objectives(app, python_without_torch
     typed = ["x=1.0,2.0", "hydra.sweeper.direction=[minimize,maximize]", "hydra.sweep.dir=s"]
     assert python_without_torch("app.py", "-m", *typed).returncode == 0
     refused = command("s", module=RERUN)
-    assert re.search(r"choose a trial of its Pareto front: --trial [01]( or --trial [01])?\n", refused.stderr)
+    assert re.search(r"choose of its Pareto front: --front, or --trial [01]( or --trial [01])?\n", refused.stderr)
     again = command("s", "--trial", "1", "--json", module=RERUN)
     assert again.returncode == 0, again.stderr
     (told,) = json.loads(again.stdout)

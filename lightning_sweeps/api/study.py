@@ -109,7 +109,8 @@ class Study:
 
         study = self._open().study
         take = Take.of(study)
-        rows = [row(trial, take) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        names = study.metric_names or []
+        rows = [row(trial, take, names) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
         rows = [{name: None if one.get(name, "") == "" else one[name] for name in columns(rows)} for one in rows]
         try:
             import pandas as pd

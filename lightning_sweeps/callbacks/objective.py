@@ -3,12 +3,14 @@
 import logging
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from lightning_sweeps.callbacks.costs import NAMES as COSTS
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
 from lightning_sweeps.metric_names import is_of_validation
@@ -21,13 +23,17 @@ log = logging.getLogger(__name__)
 class Objective:
     """A logged metric, and how its values over the epochs become one.
 
+    Args:
+        also: further objectives, each with its mode: costs as ``parameters``, or metrics at the epoch of the first.
+
     Raises:
-        ConfigError: ``mode`` is not ``min`` or ``max``, or ``take`` is not ``best`` or ``last``.
+        ConfigError: a mode is not ``min`` or ``max``, or ``take`` is not ``best`` or ``last``.
     """
 
     metric: str | None
     mode: Literal["min", "max"] = "max"
     take: Literal["best", "last"] = "best"
+    also: Mapping[str, Literal["min", "max"]] | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in ("min", "max"):
@@ -36,6 +42,31 @@ class Objective:
             raise ConfigError("objective.metric is empty: name a logged metric, or null for a run without an objective")
         if self.take not in ("best", "last"):
             raise ConfigError(f"objective.take={self.take}: it is best or last")
+        if self.also is not None and not isinstance(self.also, Mapping):
+            raise ConfigError(f"objective.also={self.also}: write {{parameters: min, val/loss: min}}")
+        for name, mode in self.others.items():
+            if mode not in ("min", "max"):
+                raise ConfigError(f"objective.also.{name}={mode}: it is min or max")
+        for name in self.logged:
+            if hint := nearest(name, COSTS):
+                raise ConfigError(f"objective.also.{name}: no cost has this name.{hint}")
+        if self.metric in self.others:
+            raise ConfigError(f"objective.also.{self.metric}: it is objective.metric already")
+
+    @property
+    def others(self) -> Mapping[str, str]:
+        """The further objectives, each with its mode."""
+        return self.also or {}
+
+    @property
+    def costs(self) -> list[str]:
+        """The further objectives that are no logged metrics."""
+        return [name for name in self.others if name in COSTS]
+
+    @property
+    def logged(self) -> list[str]:
+        """The further objectives that are."""
+        return [name for name in self.others if name not in COSTS]
 
     def better(self, a: float, b: float) -> bool:
         """Whether a is better than b."""
@@ -48,6 +79,7 @@ class Observation:
 
     epoch: int
     value: float
+    others: Mapping[str, float] = field(default_factory=dict)
 
 
 class ObjectiveTracker(QuietCallback):
@@ -135,7 +167,11 @@ class ObjectiveTracker(QuietCallback):
             return
         if not math.isfinite(value):
             log.warning("%s is %s in epoch %s", self.objective.metric, float(value), epoch)
-        self.observations.append(Observation(epoch, float(value)))
+        missing = [name for name in self.objective.logged if name not in trainer.callback_metrics]
+        if missing and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            raise never_logged("objective.also", missing[0], trainer)
+        others = {name: float(trainer.callback_metrics[name]) for name in self.objective.logged if name not in missing}
+        self.observations.append(Observation(epoch, float(value), others))
         trial = current_trial()
         # The step is what was spent: finished epochs, or validations if an epoch has several.
         trial.report(float(value), step=epoch + 1 if _validates_by_epoch(trainer) else len(self.observations))
@@ -147,7 +183,7 @@ class ObjectiveTracker(QuietCallback):
 
     def state_dict(self) -> dict[str, Any]:
         """What was observed, for a trial that goes on after an interruption."""
-        return {"observations": [(observation.epoch, observation.value) for observation in self.observations]}
+        return {"observations": [(one.epoch, one.value, dict(one.others)) for one in self.observations]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # A run that a person lets go on from another run's checkpoint has an objective of its own.

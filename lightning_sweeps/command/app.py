@@ -53,7 +53,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
             sys.exit(f"error: main(conf=...): no such folder: {folders[0]}")
         add_config_folder(CONF)
 
-    def task(config: DictConfig) -> float | None:
+    def task(config: DictConfig) -> float | list[float] | None:
         trusting.trust(trust)  # anew in a trial's process
         share_one_lightning()
         task.folders.append(Path(HydraConfig.get().runtime.output_dir))  # type: ignore[attr-defined]
@@ -88,9 +88,8 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         return measuring.measure(as_hydra_calls(config))
 
     # Read by the sweeper ``study``. The first three know before the first trial what is wrong with a config.
-    of_a_search = {"check": check, "rehearse": rehearse, "measure": measure, "objectives": 1}
-    of_a_search["preload"] = ("lightning_sweeps.runs.warm",)
-    vars(task).update(of_a_search, folders=[])
+    vars(task).update(check=check, rehearse=rehearse, measure=measure, objectives=_objectives, folders=[])
+    task.preload = ("lightning_sweeps.runs.warm",)  # type: ignore[attr-defined]
     Plugins.instance().register(StudySweeper)  # even if the package is used without being installed
     guard_hydra()
 
@@ -106,6 +105,11 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         sys.orig_argv = [one for one in sys.orig_argv if one != JSON]  # no part of the command to type again
         with only_json(flags, task.folders), raising_errors():  # type: ignore[attr-defined]
             command(task)()
+
+
+def _objectives(config: DictConfig) -> int:
+    """How many numbers a run returns."""
+    return 1 + len(OmegaConf.select(config, "objective.also") or ())
 
 
 @contextmanager
@@ -172,7 +176,7 @@ def _names(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
-def _run(config: DictConfig, folders: Sequence[Path]) -> float | None:
+def _run(config: DictConfig, folders: Sequence[Path]) -> float | list[float] | None:
     hydra_config = HydraConfig.get()
     # Processes started by the run (DDP) decide by themselves how to print their errors.
     with environment(HYDRA_FULL_ERROR=None):

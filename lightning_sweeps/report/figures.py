@@ -49,7 +49,7 @@ def _objectives(study: optuna.Study, metric: str) -> Iterable[Figure]:
     if not complete_trials(study):
         return
     for index in range(len(study.directions)):
-        name = f"objective {index}"
+        name = study.metric_names[index] if study.metric_names else f"objective {index}"
 
         def target(trial: FrozenTrial, index: int = index) -> float:
             return float(trial.values[index])

@@ -18,8 +18,9 @@ _NOT_IN_PRINT = ("value_step", "last_report", "folder")  # a paper's table has n
 
 def trials_table(saved: Saved) -> tuple[list[str], list[dict[str, Any]]]:
     """Column names, and a row for each trial that has begun; the same as in ``trials.csv``."""
-    take = Take.of(saved.study)
-    rows = [{**row(trial, take), **_folder(saved, trial)} for trial in saved.study.get_trials(deepcopy=False)]
+    study = saved.study
+    take, names, trials = Take.of(study), study.metric_names or [], study.get_trials(deepcopy=False)
+    rows = [{**row(trial, take, names), **_folder(saved, trial)} for trial in trials]
     return columns(rows), rows
 
 

@@ -30,6 +30,7 @@ def main() -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--trial", type=int, metavar="N", help="this trial instead of the best")
     which.add_argument("--top", type=_count, metavar="K", help="the K best, one after the other")
+    which.add_argument("--front", action="store_true", help="of a search with several objectives: its Pareto front")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--seeds", type=_count, metavar="S", help="with S new seeds: mean and standard deviation")
     what.add_argument("--to-experiment", metavar="NAME", help="run nothing; write conf/experiment/NAME.yaml")
@@ -63,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout = sys.stderr  # what people read
     saved = _open(arguments)
-    recipes = choose(saved, arguments.trial, arguments.top or 1)
+    recipes = choose(saved, arguments.trial, arguments.top or 1, front=arguments.front)
     if Path(saved.config.hydra.runtime.cwd).is_dir():
         os.chdir(saved.config.hydra.runtime.cwd)  # relative paths of the config, such as data_dir, mean what they meant
     command = program(saved, arguments.trust)
@@ -99,7 +100,7 @@ def _as_json(recipe: Recipe, told: Told) -> dict[str, Any]:
 
 
 def _write(arguments: argparse.Namespace) -> int:
-    if arguments.top or arguments.overrides or arguments.json:
+    if arguments.top or arguments.front or arguments.overrides or arguments.json:
         raise ConfigError("--to-experiment writes one trial as it was; change the file afterwards")
     saved = _open(arguments)
     (recipe,) = choose(saved, arguments.trial, 1)

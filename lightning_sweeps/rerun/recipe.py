@@ -66,8 +66,8 @@ class Recipe:
         return loaded  # type: ignore[no-any-return]
 
 
-def choose(saved: Saved, number: int | None, best: int) -> list[Recipe]:
-    """The trial of this number, or the best ones.
+def choose(saved: Saved, number: int | None, best: int, *, front: bool = False) -> list[Recipe]:
+    """The trial of this number, or the best ones, or the Pareto front.
 
     Raises:
         ConfigError: there are none, or nobody knows how they were made.
@@ -76,9 +76,11 @@ def choose(saved: Saved, number: int | None, best: int) -> list[Recipe]:
         raise ConfigError(f"{saved.folder}: it has no multirun.yaml, so nobody knows how its trials were composed")
     if number is not None:
         return [_recipe(saved, saved.trial(number))]
+    if front:
+        return [_recipe(saved, trial) for trial in saved.study.best_trials]
     if len(saved.study.directions) > 1:
-        front = " or ".join(f"--trial {trial.number}" for trial in saved.study.best_trials)
-        raise ConfigError(f"the study has several objectives; choose a trial of its Pareto front: {front}")
+        found = " or ".join(f"--trial {trial.number}" for trial in saved.study.best_trials)
+        raise ConfigError(f"the study has several objectives; choose of its Pareto front: --front, or {found}")
     if not (trials := ranked(saved.study)[:best]):
         raise ConfigError(f"{saved.folder}: no trial is complete yet")
     return [_recipe(saved, trial) for trial in trials]

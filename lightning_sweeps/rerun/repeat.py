@@ -73,7 +73,8 @@ class Once:
         if (value := result.get("objective")) is None:
             why = "without an objective" if result else "by a program that writes no result.json to compare"
             return Told(f"{name}: ran, {why}; {_where(folder)}", 0, folder, status)
-        return Told(f"{name}: {_compared(recipe, value)}; {_where(folder)}", 0, folder, status, [value])
+        values = [value, *result.get("also", {}).values()]
+        return Told(f"{name}: {_compared(recipe, *values)}; {_where(folder)}", 0, folder, status, values)
 
 
 Found = tuple[int, list[list[float]]]  # the exit code of a search, and the values of its complete trials

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from torch.nn.parameter import is_lazy
 
 from lightning_sweeps.callbacks import FiniteLoss, History, RandomState, SaveOnInterrupt
+from lightning_sweeps.callbacks.costs import Costs
 from lightning_sweeps.callbacks.objective import Objective, ObjectiveTracker
 from lightning_sweeps.errors import CheckpointError, ConfigError, nearest
 from lightning_sweeps.files import latest
@@ -42,6 +43,7 @@ class Assembly:
     trainer: Trainer
     tracker: ObjectiveTracker
     interrupt: SaveOnInterrupt
+    costs: Costs
     ckpt_path: Path | None
     from_step: int | None  # that an interrupted trial goes on from
     test_after_fit: bool
@@ -85,7 +87,9 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
     tracker = ObjectiveTracker(objective)
     interrupt = SaveOnInterrupt(folder / LAST_CHECKPOINT)
     # Ours come first: the objective's error is clearer than early stopping's, and no bad loss gets past FiniteLoss.
+    costs = Costs(objective.costs)
     callbacks: list[Callback] = [FiniteLoss(), tracker, History(folder / "metrics.csv"), interrupt]
+    callbacks += [costs] if objective.costs else []
     callbacks += [RandomState(config["seed"]), *of_the_schedule]
     callbacks += [build(node, f"callbacks.{name}") for name, node in (config.get("callbacks") or {}).items() if node]
     loggers = build_loggers(config.get("logger") or {}, folder, continued.step)
@@ -112,7 +116,8 @@ def assemble(config: Mapping[str, Any], folder: Path, build: Callable[..., Any] 
         seed=config["seed"],
         threads=torch.get_num_threads(),
     )
-    return Assembly(module, datamodule, trainer, tracker, interrupt, ckpt_path, continued.step, test, result)
+    from_step = continued.step
+    return Assembly(module, datamodule, trainer, tracker, interrupt, costs, ckpt_path, from_step, test, result)
 
 
 def _build_module(model: Any, datamodule: LightningDataModule | None, build: Callable[..., Any]) -> LightningModule:

@@ -33,6 +33,7 @@ class Result:
     objective: float | None = None
     objective_metric: str | None = None
     objective_epoch: int | None = None
+    also: dict[str, float] = field(default_factory=dict)  # further objectives
     metrics: dict[str, float] = field(default_factory=dict)
     best_checkpoint: str | None = None
     last_checkpoint: str | None = None

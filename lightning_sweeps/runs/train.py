@@ -19,8 +19,8 @@ from lightning_sweeps.trial import current_trial
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig) -> float | None:
-    """Do what the config says, write everything into Hydra's output folder, and return the objective.
+def run(config: DictConfig) -> float | list[float] | None:
+    """Do what the config says, write everything into Hydra's output folder, and return the objective, or all of them.
 
     Raises:
         SweepsError: something that a person can act on; see ``errors``.
@@ -39,4 +39,6 @@ def run(config: DictConfig) -> float | None:
         DO[job.result.stage](job)
     if job.trainer.is_global_zero:
         log.info(summary.finished(job.result))
+    if job.tracker.objective.others and job.result.objective is not None:
+        return [job.result.objective, *job.result.also.values()]
     return job.result.objective

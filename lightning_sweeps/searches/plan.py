@@ -1,10 +1,12 @@
 """What the options of a search mean, checked."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import GridSampler
 from optuna.storages import BaseStorage
 
@@ -18,7 +20,7 @@ from lightning_sweeps.searches.record.checkpoints_kept import kept_count
 from lightning_sweeps.searches.space.chosen import build_pruner, build_sampler
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.conditions import conditional, without
-from lightning_sweeps.searches.space.direction import directions
+from lightning_sweeps.searches.space.direction import also_of, directions, metric_of
 from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.repeats import Parts, parts_of
 from lightning_sweeps.searches.space.samplers import Exhaustive
@@ -44,11 +46,16 @@ class Plan:
     start_timeout: float | None
     parts: Parts | None
     first: WarmStart
+    names: list[str]
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
         """The study, new or to go on with; the budget is for what it lacks."""
         study = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
         require_same_parts(study, self.parts)
+        if len(self.names) == len(self.directions) > 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls it experimental
+                study.set_metric_names(self.names)
         self.first.put_into(study)
         if isinstance(self.sampler, Exhaustive):
             n_trials = self.sampler.go_on_after(study.get_trials(deepcopy=False))
@@ -76,10 +83,12 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     space = without(conditional(space, options.conditions), options.exclude or ())
     chosen = directions(options.direction, config)
     pruner = build_pruner(options.pruner)
-    _require_objective(config, chosen, pruner)
-    if len(chosen) > (returned := getattr(task_function, "objectives", len(chosen))):
+    _require_objective(config)
+    count = getattr(task_function, "objectives", None)
+    if count is not None and len(chosen) != (returned := count(config)):
         raise ConfigError(
-            f"hydra.sweeper.direction={','.join(chosen)}: a run here returns {returned} value, so name one direction"
+            f"hydra.sweeper.direction={','.join(chosen)}: a run here returns {returned} value{'s' * (returned > 1)}. "
+            "Leave the direction out; it follows objective.mode and objective.also"
         )
     sampler, n_trials, why = build_sampler(
         options.sampler, space, typed(config.hydra), options.n_trials, extended=bool(options.custom_search_space)
@@ -92,14 +101,13 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     parts = parts_of(options.repeats, options.folds, options.aggregate, list(space.distributions))
     if parts is not None:
         parts.overrides(compose.numbered(space.overrides(space.first())), 0)
+    names = [str(metric_of(config)), *map(str, also_of(config))]
     samples = not isinstance(sampler, Exhaustive | GridSampler)
     first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
-    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts, first)
+    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts, first, names)
 
 
-def _require_objective(config: DictConfig, directions: Sequence[str], pruner: optuna.pruners.BasePruner) -> None:
-    if len(directions) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
-        raise ConfigError("a pruner compares one objective, and there are several; use hydra/sweeper/pruner=none")
+def _require_objective(config: DictConfig) -> None:
     objective = OmegaConf.select(config, "objective")
     if OmegaConf.is_dict(objective) and "metric" in objective and objective.metric is None:
         raise ConfigError("objective.metric=null: a search needs a number to compare; name a logged metric")

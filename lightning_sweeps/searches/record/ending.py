@@ -52,23 +52,39 @@ def _value(trial: FrozenTrial) -> str:
     return f"{trial.value:.6g}" + (f" ± {deviation:.2g}" if isinstance(deviation, float) else "")
 
 
+def _named_values(study: optuna.Study, trial: FrozenTrial) -> str:
+    names = study.metric_names or [f"objective {place}" for place in range(len(trial.values))]
+    return "  ".join(f"{name}={value:.5g}" for name, value in zip(names, trial.values, strict=True))
+
+
+def _front(study: optuna.Study, folder: Path) -> list[str]:
+    front = study.best_trials
+    if not front:
+        return []
+    return [
+        f"Pareto front, {len(front)} trials: none is better than one of these in all objectives",
+        *(f"  trial {trial.number:<4} {_named_values(study, trial)}  {shown(trial.params)}" for trial in front),
+        f"run them again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))} --front",
+    ]
+
+
+def _best(study: optuna.Study, folder: Path, finished: int) -> list[str]:
+    best = ranked(study)[:SHOWN_TRIALS]
+    if not best:
+        return []
+    width = max([10, *(len(_value(trial)) for trial in best)])
+    lines = [f"  {_value(trial):<{width}} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
+    if (found := certainty(study)) is not None:
+        lines += in_words(found, best[0].number, from_here(folder), finished)
+    return [*lines, f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}"]
+
+
 def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
     """What ended the search, the best trials, and the commands to go on from here."""
     trials = study.get_trials(deepcopy=False)
     how = ending if ending == "interrupted" else f"ended by {ending}"
     lines = [f"{how}: {counted(trials) or 'no trial'}"]
-    if len(study.directions) > 1:
-        lines += [f"Pareto front: trial {trial.number}  {trial.values}" for trial in study.best_trials]
-    else:
-        best = ranked(study)[:SHOWN_TRIALS]
-        width = max((len(_value(trial)) for trial in best), default=0)
-        lines += [
-            f"  {_value(trial):<{max(10, width)}} trial {trial.number:<4} {shown(trial.params)}" for trial in best
-        ]
-        if best:
-            if (found := certainty(study)) is not None:
-                lines += in_words(found, best[0].number, from_here(folder), len(trials))
-            lines.append(f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}")
+    lines += _front(study, folder) if len(study.directions) > 1 else _best(study, folder, len(trials))
     if not any(trial.state is TrialState.COMPLETE for trial in trials):
         failed = _first_failure(trials)
         if failed is not None:

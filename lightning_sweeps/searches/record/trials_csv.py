@@ -31,6 +31,7 @@ class Results:
         self.rows: dict[int, dict[str, Any]] = {}
         self._columns = [*COLUMNS[:FIRST], *map(_column, parameters), *COLUMNS[FIRST:]]
         self._take = Take.of(study)
+        self._names = study.metric_names or []
         self._lines: dict[int, str] = {}  # a row as text, so that a long study costs no more per trial than a short one
         self._best: FrozenTrial | None = None
         self._settled = 0  # this many trials at the start of the study have ended and have their rows
@@ -52,13 +53,18 @@ class Results:
         header = self._line({name: name for name in self._columns})
         text = header + "".join(self._lines[number] for number in sorted(self._lines))
         write_atomically(self.folder / "trials.csv", text)
+        if len(self.study.directions) > 1:
+            front = [_of_the_front(one, self.folder, self._names) for one in self.study.best_trials]
+            if told and front:
+                write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create({"front": front})))
+            return
         best = best_trial(self.study, [*told, *([self._best] if self._best else [])])
         if best is not None and best is not self._best:
             self._best = best
             write_atomically(self.folder / "best.yaml", OmegaConf.to_yaml(OmegaConf.create(_best(best, self.folder))))
 
     def _row(self, trial: FrozenTrial) -> dict[str, Any]:
-        told = row(trial, self._take)
+        told = row(trial, self._take, self._names)
         return {**told, "folder": within(self.folder, told["folder"]) if told["folder"] else ""}
 
     def _line(self, row: Mapping[str, Any]) -> str:
@@ -142,8 +148,12 @@ class Take:
         return 1 if self.maximize else -1
 
 
-def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
-    """A trial's row of the table; empty text for what it does not have."""
+def row(trial: FrozenTrial, take: Take, names: Sequence[str] = ()) -> dict[str, Any]:
+    """A trial's row of the table; empty text for what it does not have.
+
+    Args:
+        names: of several objectives, which have a column each beside the list of all.
+    """
     attributes = trial.user_attrs
     reported = "" if trial.last_step is None else trial.last_step
     seconds = trial.duration.total_seconds() if trial.duration else ""
@@ -154,6 +164,7 @@ def row(trial: FrozenTrial, take: Take) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name,
         "value": value,
+        **dict(zip(names, trial.values or [""] * len(names), strict=False)),
         **spread(trial),
         **{_column(name): given for name, given in trial.params.items()},
         "value_step": step,
@@ -174,6 +185,13 @@ def spread(trial: FrozenTrial) -> dict[str, Any]:
     return {"value_std": statistics.stdev(values) if len(values) > 1 else "", "value_parts": values}
 
 
+def _of_the_front(trial: FrozenTrial, folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    values = dict(zip(names, trial.values, strict=True)) if names else list(trial.values)
+    told = _best(trial, folder)
+    del told["value"]
+    return {"number": told.pop("number"), "values": values, **told}
+
+
 def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
     names = ("overrides", "folder", "checkpoint", "epochs", "seconds", "seed")
     noted: dict[str, Any] = {name: trial.user_attrs.get(name) for name in names}
@@ -181,7 +199,7 @@ def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
         noted[name] = None if noted[name] is None else within(folder, noted[name])
     return {
         "number": trial.number,
-        "value": trial.value,
+        "value": trial.values[0] if trial.values else None,
         **spread(trial),
         **noted,
         "command": command_again(trial.user_attrs.get("overrides", [])),

@@ -1,5 +1,6 @@
 """What a search optimizes, and in which direction."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +18,12 @@ def metric_of(config: Any) -> str | None:
     return str(name) if isinstance(name, str) else None
 
 
+def also_of(config: Any) -> Mapping[str, Any]:
+    """The further objectives of this package's own configs, each with its mode."""
+    also = OmegaConf.select(config, "objective.also")
+    return also if isinstance(also, Mapping) else {}
+
+
 def directions(given: Any, config: DictConfig) -> list[str]:
     """``minimize`` or ``maximize`` for each objective.
 
@@ -30,7 +37,7 @@ def directions(given: Any, config: DictConfig) -> list[str]:
     if given is None:
         direction = mode or "minimize"
         _ask(config, direction, mode)
-        return [direction]
+        return [direction, *(DIRECTIONS.get(str(one), "minimize") for one in also_of(config).values())]
     several = OmegaConf.is_list(given) or isinstance(given, list | tuple)
     many = [str(getattr(one, "name", one)) for one in (given if several else [given])]
     for one in many or ["[]"]:
@@ -49,6 +56,8 @@ def described(directions: list[str], config: DictConfig) -> str:
     metric = metric_of(config)
     unsaid = config.hydra.sweeper.direction is None and OmegaConf.select(config, "objective.mode") is None
     hint = " (for the other way: hydra.sweeper.direction=maximize)" if unsaid else ""
+    if also := also_of(config):
+        return ", ".join(f"{way} {name}" for way, name in zip(directions, [metric, *also], strict=False))
     return f"{' and '.join(directions)} {metric or 'what the program returns'}{hint}"
 
 

@@ -13,6 +13,7 @@ from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, 
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome, checked, with_reported
 from lightning_sweeps.searches.space.repeats import Parts
 from lightning_sweeps.searches.store.optunas import id_of, storage_of
+from lightning_sweeps.searches.study.first_objective import by_the_first_objective, report_and_judge
 from lightning_sweeps.searches.study.scheduler import StudyScheduler
 
 PARTS = "parts"  # an attribute of the study: how its trials are divided; and of a trial: part -> values
@@ -52,6 +53,7 @@ class PartsScheduler:
         self._part_of = part_of
         self._whole = StudyScheduler(study, compose)
         self._maximized = [one is StudyDirection.MAXIMIZE for one in study.directions]
+        self._view = by_the_first_objective(study) if len(study.directions) > 1 else None
         self._trials: dict[int, Trial] = {}
         self._divided: dict[int, Divided] = {}
 
@@ -135,12 +137,12 @@ class PartsScheduler:
         so_far = self._aggregated(list(ended.values()))
         if len(ended) == self.parts.count:
             return Outcome("done", so_far)
-        if len(values) > 1:  # Optuna keeps reports of a single objective only
-            return None
-        if isinstance(self.study.pruner, optuna.pruners.WilcoxonPruner):
-            trial.report(values[0], member.part)
-        else:
-            trial.report(so_far[0], len(ended))
+        wilcoxon = isinstance(self.study.pruner, optuna.pruners.WilcoxonPruner)
+        value, step = (values[0], member.part) if wilcoxon else (so_far[0], len(ended))
+        if self._view is not None:
+            behind = report_and_judge(self._view, id_of(trial), value, step)
+            return Outcome("pruned") if behind else None
+        trial.report(value, step)
         return Outcome("pruned") if trial.should_prune() else None
 
     def _aggregated(self, values: Sequence[Sequence[float]]) -> list[float]:

@@ -13,6 +13,7 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, RefusedError, Reported, Work
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome, State, told_of
 from lightning_sweeps.searches.store.optunas import id_of, is_stopped, let_samplers_stop, storage_of
+from lightning_sweeps.searches.study.first_objective import by_the_first_objective, report_and_judge
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,10 @@ class StudyScheduler:
         self.study = study
         self.compose = compose
         self._trials: dict[int, Trial] = {}  # by number, those that run
-        self._prunes = len(study.directions) == 1  # Optuna keeps reports of a single objective only
-        self._has_warned = not self._prunes or isinstance(study.pruner, optuna.pruners.NopPruner)
+        several, nop = len(study.directions) > 1, isinstance(study.pruner, optuna.pruners.NopPruner)
+        self._view = by_the_first_objective(study) if several else None
+        self._prunes = not several or not nop  # without need Optuna keeps reports of a single objective only
+        self._has_warned = nop
         let_samplers_stop(study)  # else ``study.stop``, which samplers call, raises
 
     @property
@@ -61,6 +64,9 @@ class StudyScheduler:
         if report.step in storage_of(self.study).get_trial(id_of(trial)).intermediate_values:
             return Decision.CONTINUE  # it was reported before the trial was interrupted
         try:
+            if self._view is not None:
+                behind = report_and_judge(self._view, id_of(trial), report.value, report.step)
+                return Decision.STOP if behind else Decision.CONTINUE
             trial.report(report.value, report.step)
             return Decision.STOP if trial.should_prune() else Decision.CONTINUE
         except UpdateFinishedTrialError:  # this machine was cut off, and another one has run the trial

@@ -1,0 +1,78 @@
+"""What a run costs beside its quality: parameters, seconds, memory."""
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.nn.parameter import is_lazy
+
+from lightning_sweeps.callbacks.quiet import QuietCallback
+
+STEPS_TO_WARM_UP = 3
+MOST_STEPS = 1000  # whose seconds are kept
+BYTES_OF_RSS = 1 if sys.platform == "darwin" else 1024
+NAMES = ("parameters", "seconds_per_step", "peak_memory", "seconds")
+
+
+class Costs(QuietCallback):
+    """Measures those of ``NAMES`` that were asked for.
+
+    ``parameters``: how many the module has. ``seconds_per_step``: the median time from one training step's start to the
+    next one's, without the first few. ``peak_memory``: in MB, of tensors on the GPU, or of the whole process on a CPU.
+    ``seconds``: of training, with its validations.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._starts: list[float] = []
+        self._begun = 0.0
+        self._seconds = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._begun = time.perf_counter()
+        if torch.cuda.is_available() and pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)
+
+    def on_train_batch_start(self, *_: Any) -> None:  # type: ignore[override]
+        if len(self._starts) < MOST_STEPS:
+            self._starts.append(time.perf_counter())
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._starts.append(float("nan"))  # the next difference is no step
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._seconds = time.perf_counter() - self._begun
+
+    def measured(self, module: LightningModule) -> dict[str, float]:
+        """The costs that were asked for, as far as they are known."""
+        known = {
+            "parameters": _parameters(module),
+            "seconds_per_step": self._seconds_per_step(),
+            "peak_memory": _peak_memory(module),
+            "seconds": self._seconds or None,
+        }
+        return {name: value for name in self.names if (value := known[name]) is not None}
+
+    def _seconds_per_step(self) -> float | None:
+        pairs = zip(self._starts, self._starts[1:], strict=False)
+        steps = [after - before for before, after in pairs if after - before == after - before]  # no NaN
+        return statistics.median(steps[STEPS_TO_WARM_UP:] or steps) if steps else None
+
+
+def _parameters(module: LightningModule) -> float | None:
+    parameters = list(module.parameters())
+    return None if any(map(is_lazy, parameters)) else float(sum(one.numel() for one in parameters))
+
+
+def _peak_memory(module: LightningModule) -> float | None:
+    if module.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(module.device) / 1e6
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_RSS / 1e6
