@@ -4,6 +4,7 @@ import re
 
 SMALL_IS_GOOD = {"loss", "err", "error", "mse", "rmse", "mae", "mape", "nll", "perplexity", "ppl", "wer", "cer", "fid"}
 LARGE_IS_GOOD = {"acc", "accuracy", "auc", "auroc", "f1", "precision", "recall", "iou", "miou", "dice", "bleu", "psnr"}
+COSTS = ("parameters", "seconds_per_step", "peak_memory", "seconds")  # what a run can measure of itself
 
 
 def is_of_validation(name: str) -> bool:

@@ -11,15 +11,19 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.nn.parameter import is_lazy
 
 from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.metric_names import COSTS
 
 STEPS_TO_WARM_UP = 3
 MOST_STEPS = 1000  # whose seconds are kept
 BYTES_OF_RSS = 1 if sys.platform == "darwin" else 1024
-NAMES = ("parameters", "seconds_per_step", "peak_memory", "seconds")
 
 
 class Costs(QuietCallback):
-    """Measures those of ``NAMES`` that were asked for.
+    """Measures those of ``COSTS`` that were asked for.
+
+    Raises:
+        ConfigError: there is no such cost.
 
     ``parameters``: how many the module has. ``seconds_per_step``: the median time from one training step's start to the
     next one's, without the first few. ``peak_memory``: in MB, of tensors on the GPU, or of the whole process on a CPU.
@@ -27,7 +31,10 @@ class Costs(QuietCallback):
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
+        for name in names:
+            if name not in COSTS:
+                raise ConfigError(f"objective.measure: {name}: no such cost. There are {', '.join(COSTS)}")
+        self.names = list(dict.fromkeys(names))
         self._starts: list[float] = []
         self._begun = 0.0
         self._seconds = 0.0

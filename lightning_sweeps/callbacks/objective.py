@@ -3,17 +3,16 @@
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from lightning_sweeps.callbacks.costs import NAMES as COSTS
 from lightning_sweeps.callbacks.quiet import QuietCallback
 from lightning_sweeps.errors import ConfigError, MetricError, nearest
-from lightning_sweeps.metric_names import is_of_validation
+from lightning_sweeps.metric_names import COSTS, is_of_validation
 from lightning_sweeps.trial import current_trial
 
 log = logging.getLogger(__name__)
@@ -25,6 +24,7 @@ class Objective:
 
     Args:
         also: further objectives, each with its mode: costs as ``parameters``, or metrics at the epoch of the first.
+        measure: costs that are noted only.
 
     Raises:
         ConfigError: a mode is not ``min`` or ``max``, or ``take`` is not ``best`` or ``last``.
@@ -34,6 +34,7 @@ class Objective:
     mode: Literal["min", "max"] = "max"
     take: Literal["best", "last"] = "best"
     also: Mapping[str, Literal["min", "max"]] | None = None
+    measure: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in ("min", "max"):
@@ -60,8 +61,8 @@ class Objective:
 
     @property
     def costs(self) -> list[str]:
-        """The further objectives that are no logged metrics."""
-        return [name for name in self.others if name in COSTS]
+        """What is to be measured."""
+        return [*(name for name in self.others if name in COSTS), *(self.measure or ())]
 
     @property
     def logged(self) -> list[str]:

@@ -109,7 +109,8 @@ def collect(job: Assembly) -> None:
         return
     if (chosen := job.tracker.chosen) is not None:
         result.objective, result.objective_epoch = chosen.value, chosen.epoch
-        known = {**job.costs.measured(job.module), **chosen.others}
+        result.costs = job.costs.measured(job.module)
+        known = {**result.costs, **chosen.others}
         result.also = {name: known[name] for name in job.tracker.objective.others if name in known}
     result.epochs, result.steps = trainer.current_epoch, trainer.global_step
     result.best_checkpoint = _best_checkpoint(trainer, job.tracker.objective)

@@ -34,6 +34,7 @@ class Result:
     objective_metric: str | None = None
     objective_epoch: int | None = None
     also: dict[str, float] = field(default_factory=dict)  # further objectives
+    costs: dict[str, float] = field(default_factory=dict)  # those that were asked for
     metrics: dict[str, float] = field(default_factory=dict)
     best_checkpoint: str | None = None
     last_checkpoint: str | None = None

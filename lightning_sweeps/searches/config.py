@@ -105,6 +105,7 @@ class StudySweeper:
     folds: Any | None = None  # or on so many folds of the datamodule
     aggregate: str = "mean"  # of the values of a trial's parts: mean, median, worst, bound
     warm_start: Any = "auto"  # the first trials: config, overrides, a CSV file, an earlier search; null: none
+    constraints: Any | None = None  # what a trial must fulfil to count: [parameters<100000, seconds_per_step<0.01]
     dry_run: bool = False  # compose and try what would be run, print a table, and leave nothing behind
     storage: Any | None = None  # an Optuna storage URL; null: a journal file in the sweep's folder
     study_name: str | None = None

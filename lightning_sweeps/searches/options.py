@@ -32,6 +32,7 @@ class Options:
     repeats: Any
     folds: Any
     aggregate: Any
+    constraints: Any
     warm_start: Any
     dry_run: bool
     storage: Any

@@ -11,6 +11,7 @@ from optuna.samplers import GridSampler
 from optuna.storages import BaseStorage
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.metric_names import COSTS
 from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.searches.again import run_again
 from lightning_sweeps.searches.engine.budget import Budget
@@ -20,6 +21,7 @@ from lightning_sweeps.searches.record.checkpoints_kept import kept_count
 from lightning_sweeps.searches.space.chosen import build_pruner, build_sampler
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.conditions import conditional, without
+from lightning_sweeps.searches.space.constraints import Constraint, constraints
 from lightning_sweeps.searches.space.direction import also_of, directions, metric_of
 from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.repeats import Parts, parts_of
@@ -47,6 +49,7 @@ class Plan:
     parts: Parts | None
     first: WarmStart
     names: list[str]
+    constraints: tuple[Constraint, ...]
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
         """The study, new or to go on with; the budget is for what it lacks."""
@@ -81,6 +84,9 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     config, task_function = program.config, program.task_function
     space = parse_space(options.params, arguments, program.hydra_context.config_loader)
     space = without(conditional(space, options.conditions), options.exclude or ())
+    bounds = constraints(options.constraints)
+    if measured := [one.name for one in bounds if one.name in COSTS]:
+        space.lines += _measuring(config, measured)
     chosen = directions(options.direction, config)
     pruner = build_pruner(options.pruner)
     _require_objective(config)
@@ -91,7 +97,12 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
             "Leave the direction out; it follows objective.mode and objective.also"
         )
     sampler, n_trials, why = build_sampler(
-        options.sampler, space, typed(config.hydra), options.n_trials, extended=bool(options.custom_search_space)
+        options.sampler,
+        space,
+        typed(config.hydra),
+        options.n_trials,
+        extended=bool(options.custom_search_space),
+        constrained=bool(bounds),
     )
     kept_count(options.keep_checkpoints, len(chosen))
     budget = Budget(n_trials, **{name: getattr(options, name) for name in BUDGETS})
@@ -104,7 +115,18 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     names = [str(metric_of(config)), *map(str, also_of(config))]
     samples = not isinstance(sampler, Exhaustive | GridSampler)
     first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
-    return Plan(space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts, first, names)
+    return Plan(
+        space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts, first, names, bounds
+    )
+
+
+def _measuring(config: DictConfig, costs: Sequence[str]) -> list[tuple[str, str | None]]:
+    """An override for what constraints need, of programs that measure it when they are asked."""
+    objective = OmegaConf.select(config, "objective")
+    if not OmegaConf.is_dict(objective) or "measure" not in objective:
+        return []
+    names = dict.fromkeys([*(objective.measure or ()), *costs])
+    return [("objective.measure", f"objective.measure=[{','.join(names)}]")]
 
 
 def _require_objective(config: DictConfig) -> None:

@@ -59,7 +59,7 @@ def supervise(
         processes.errand = errand if budget.n_trials >= TRIALS_OF_A_LONG_REPORT else None
         leave = min(SECONDS_TO_LEAVE, budget.trial_timeout or SECONDS_TO_LEAVE)
         executor = ProcessExecutor(processes, lambda: owner.others_here(reading.trials), leave)
-    ledger, scheduler = StudyLedger(owner, reading, after), _scheduler(plan, study)
+    ledger, scheduler = StudyLedger(owner, reading, after, plan.constraints), _scheduler(plan, study)
     with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
         loop = Loop(ledger, scheduler, executor, view, tally, slots)
         try:

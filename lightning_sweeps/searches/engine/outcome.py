@@ -39,6 +39,7 @@ class Finished:
         values: one for each objective, if it is complete.
         reason: of a failure, on one line.
         reported: it has reported at least one value.
+        feasible: it fulfils the search's constraints; else it is no result, however good.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Finished:
     params: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     reported: bool = False
+    feasible: bool = True
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Tally:
         for trial in news.finished:
             self.states[trial.number] = trial.state
             self._counts[trial.state] += 1
-            if trial.state is not State.COMPLETE or self._maximize is None:
+            if trial.state is not State.COMPLETE or self._maximize is None or not trial.feasible:
                 continue
             if self.best is None or self._better(trial.values[0], self.best.values[0]):
                 self.best, self._last_better = trial, len(self.states)

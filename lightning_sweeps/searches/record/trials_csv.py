@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.files.folders import within, write_atomically
 from lightning_sweeps.overrides.again import command_again
+from lightning_sweeps.searches.space.constraints import violated
 from lightning_sweeps.searches.study.news import settled
 from lightning_sweeps.searches.study.parts import PARTS
 
@@ -98,7 +99,7 @@ def ranked(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return [trial for trial in trials if trial.state is TrialState.COMPLETE and not violated(trial)]
 
 
 def _rank(study: optuna.Study) -> Callable[[FrozenTrial], tuple[float, int]]:
@@ -172,7 +173,7 @@ def row(trial: FrozenTrial, take: Take, names: Sequence[str] = ()) -> dict[str, 
         "epochs": attributes.get("epochs", reported),
         "seconds": attributes.get("seconds", seconds),
         "folder": attributes.get("folder", ""),
-        "reason": attributes.get("reason", ""),
+        "reason": attributes.get("reason") or "".join(f"violates {text} " for text in violated(trial)).strip(),
     }
 
 

@@ -14,6 +14,7 @@ from optuna.exceptions import ExperimentalWarning
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.safety.trust import is_refused
 from lightning_sweeps.searches.space.arguments import require_kinds
+from lightning_sweeps.searches.space.constraints import for_samplers
 from lightning_sweeps.searches.space.samplers import Auto, as_optuna_has_it, choose
 from lightning_sweeps.searches.space.space import Space
 
@@ -29,7 +30,7 @@ def build_pruner(node: Any) -> optuna.pruners.BasePruner:
 
 
 def build_sampler(
-    node: Any, space: Space, lines: Sequence[str], n_trials: Any, *, extended: bool
+    node: Any, space: Space, lines: Sequence[str], n_trials: Any, *, extended: bool, constrained: bool = False
 ) -> tuple[optuna.samplers.BaseSampler, int, str]:
     """The sampler of ``hydra/sweeper/sampler``, the number of trials, and a word about why; see ``choose``.
 
@@ -37,6 +38,7 @@ def build_sampler(
         lines: the overrides that were typed.
         n_trials: that were asked for; None: every combination, or the default.
         extended: a function of the person's own suggests more parameters than the space has.
+        constrained: there are constraints, of which the samplers that know such are told.
 
     Raises:
         ConfigError: it is none, Optuna refuses its arguments, or it does not suit the space.
@@ -54,7 +56,21 @@ def build_sampler(
         raise ConfigError(f"hydra.sweeper.sampler.seed={seed}: it is a whole number from 0 to {2**32 - 1}, or null")
     if extended and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)
-    return choose(configured, seed, space, n_trials)
+    sampler, count, why = choose(configured, seed, space, n_trials)
+    if constrained:
+        _tell_of_constraints(sampler)
+    return sampler, count, why
+
+
+def _tell_of_constraints(sampler: optuna.samplers.BaseSampler) -> None:
+    """Samplers have no public way to be told after they were made, and are made here from their own configs."""
+    for part in (sampler, *(one for one in vars(sampler).values() if isinstance(one, optuna.samplers.BaseSampler))):
+        if hasattr(part, "_constraints_func"):
+            part._constraints_func = for_samplers  # noqa: SLF001
+        for name in ("_elite_population_selection_strategy", "_after_trial_strategy"):  # NSGA-II's and NSGA-III's
+            strategy: Any = getattr(part, name, None)
+            if hasattr(strategy, "_constraints_func"):
+                strategy._constraints_func = for_samplers  # noqa: SLF001
 
 
 def _is_auto(node: Any) -> bool:

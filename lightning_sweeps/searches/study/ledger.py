@@ -8,12 +8,15 @@ from pathlib import Path
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.searches.engine.contracts import Claim, Member
 from lightning_sweeps.searches.engine.outcome import Finished, News, Outcome, checked, told_of, with_reported
+from lightning_sweeps.searches.space.constraints import NOTED as CONSTRAINTS
+from lightning_sweeps.searches.space.constraints import Constraint, violations
 from lightning_sweeps.searches.store.optunas import id_of, storage_of
 from lightning_sweeps.searches.store.storage import flush
 from lightning_sweeps.searches.study.news import Reading, finished
-from lightning_sweeps.searches.study.notes import note_lost_seconds, note_result, note_seconds
+from lightning_sweeps.searches.study.notes import note_lost_seconds, note_result, note_seconds, noted_numbers
 from lightning_sweeps.searches.study.owners import Owner
 from lightning_sweeps.searches.study.parts import FIRST_PART, PARTS, best_part
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
@@ -33,11 +36,18 @@ class StudyLedger:
 
     trouble: tuple[type[Exception], ...] = STORAGE_TROUBLE
 
-    def __init__(self, owner: Owner, reading: Reading, after: Callable[[Sequence[FrozenTrial]], None]) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        reading: Reading,
+        after: Callable[[Sequence[FrozenTrial]], None],
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
         self.study = owner.study
         self.owner = owner
         self.reading = reading
         self._after = after
+        self._constraints = constraints
         self._maximized = [one is StudyDirection.MAXIMIZE for one in self.study.directions]
         self._trials: dict[int, Trial] = {}  # by number, those that are ours
 
@@ -77,7 +87,22 @@ class StudyLedger:
         if outcome.take is not None:
             reports = storage_of(self.study).get_trial(id_of(trial)).intermediate_values
             outcome = with_reported(outcome, reports, maximized=self._maximized[0])
-        return self._tell(trial, checked(outcome, self._maximized))
+        outcome = checked(outcome, self._maximized)
+        if self._constraints and outcome.how in ("done", "pruned"):
+            outcome = self._constrained(trial, self._with_checkpoint(trial, member), outcome)
+        return self._tell(trial, outcome)
+
+    def _constrained(self, trial: Trial, folder: Path, outcome: Outcome) -> Outcome:
+        """Note by how much the trial violates the constraints; it has failed if it does not say."""
+        try:
+            found = violations(self._constraints, noted_numbers(folder))
+        except ConfigError as error:
+            return outcome if outcome.how == "pruned" else Outcome("failed", reason=str(error))
+        trial.set_user_attr(CONSTRAINTS, found)
+        storage_of(self.study).set_trial_system_attr(
+            id_of(trial), "constraints", list(found.values())
+        )  # as samplers do
+        return outcome
 
     def _with_checkpoint(self, trial: Trial, member: Member) -> Path:
         """The folder that has the trial's best checkpoint: of its best part, if it has parts."""

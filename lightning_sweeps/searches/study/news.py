@@ -7,6 +7,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.searches.engine.outcome import Finished, News, State
+from lightning_sweeps.searches.space.constraints import violated
 
 STATES = {TrialState.COMPLETE: State.COMPLETE, TrialState.PRUNED: State.PRUNED, TrialState.FAIL: State.FAILED}
 
@@ -44,7 +45,9 @@ def finished(trial: FrozenTrial) -> Finished:
     """A finished trial in the engine's words."""
     reported = bool(trial.intermediate_values)
     values, reason = trial.values or (), str(trial.user_attrs.get("reason", ""))
-    return Finished(trial.number, STATES[trial.state], values, trial.params, reason, reported)
+    if against := violated(trial):
+        reason = f"violates {', '.join(against)}"
+    return Finished(trial.number, STATES[trial.state], values, trial.params, reason, reported, not against)
 
 
 def maximizes(study: optuna.Study) -> bool | None:

@@ -35,3 +35,14 @@ def note_result(trial: Trial, folder: Path) -> None:
         return  # there is none, or another program wrote it
     for name, value in noted.items():
         trial.set_user_attr(name, value)
+
+
+def noted_numbers(folder: Path) -> dict[str, float]:
+    """Every number that a run notes of itself: its metrics, costs and objectives; empty for programs that note none."""
+    try:
+        result = json.loads((folder / "result.json").read_text())
+        found = {**result["metrics"], **result["costs"], "parameters": result["parameters"], **result["also"]}
+        found[result["objective_metric"]] = result["objective"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
