@@ -5,6 +5,7 @@ Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same.
 
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +25,10 @@ def main() -> None:
     """Go on with the search that was typed."""
     again = [argument for argument in sys.argv[1:] if argument.partition("=")[0] == FAILED]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument not in again]
+    for argument in sys.argv[1:]:
+        flag = argument.partition("=")[0]
+        if flag not in (TRUST, "--help") and (near := get_close_matches(flag, [FAILED, TRUST], n=1, cutoff=0.75)):
+            sys.exit(f"error: {flag}: no such flag. Did you mean {near[0]}?")
     if again:
         from lightning_sweeps.errors import ConfigError
         from lightning_sweeps.searches.again import note_pattern

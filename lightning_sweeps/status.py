@@ -131,7 +131,7 @@ def _text(told: dict[str, Any]) -> str:
         lines.append(f"  front    trials {', '.join(str(one['number']) for one in told['front'])}")
     if told["seconds"] is not None:
         left = f", about {clock(told['seconds_left'])} left" if told["seconds_left"] is not None else ""
-        lines.append(f"  time     {clock(told['seconds'])}{left}")
+        lines.append(f"  time     {clock(told['seconds'])} since its last start{left}")
     for one in told["running"]:
         came = f"  {one['value']:.5g} at {one['step']}" if one["value"] is not None else ""
         since = f"  {clock(one['seconds'])}" if one["seconds"] is not None else ""

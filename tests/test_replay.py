@@ -121,3 +121,22 @@ def test_people_read_a_table(sweep, python_without_torch):
     wrong = python_without_torch("-m", "lightning_sweeps.replay", "nowhere", *ASHA)
     assert wrong.returncode == 1
     assert "no such folder" in wrong.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pruner", ["median", "wilcoxon"])
+def test_parts_are_replayed_as_a_real_search_prunes_between_them(sweep, python_without_torch, app, pruner):
+    config = Path("conf", "config.yaml")
+    config.write_text(config.read_text().replace("x: 1.0", "x: 1.0\nseed: 1"))
+    app.write_text(app.read_text().replace("return cfg.x ** 2 + cfg.y", "return cfg.x ** 2 + cfg.seed"))
+    search = ["x=0.0,1.0,5.0,0.5,6.0", "hydra.sweeper.repeats=6"]
+    first = {"median": "n_startup_trials=1", "wilcoxon": "n_startup_steps=2"}[pruner]
+    options = [f"hydra/sweeper/pruner={pruner}", f"hydra.sweeper.pruner.{first}"]
+    assert sweep(*search).returncode == 0
+    assert sweep(*search, *options, "hydra.sweep.dir=real").returncode == 0
+    real = study(Path("real")).trials
+    told = json.loads(python_without_torch("-m", "lightning_sweeps.replay", "s", *options, "--json").stdout)
+    (found,) = told["pruners"].values()
+    assert told["search"]["steps"] == 30
+    assert found["pruned"] == [trial.number for trial in real if trial.state is TrialState.PRUNED] != []
+    assert found["steps"] == sum(len(trial.user_attrs["parts"]) for trial in real)

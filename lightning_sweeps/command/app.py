@@ -26,7 +26,7 @@ from lightning_sweeps.command.sweeper import StudySweeper
 from lightning_sweeps.environment import environment
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.files.folders import require_inside
-from lightning_sweeps.overrides.again import typed
+from lightning_sweeps.overrides.again import ONE_RUN, typed
 from lightning_sweeps.overrides.groups import CONF, add_config_folder, describe_groups
 from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.runs.one_lightning import share_one_lightning
@@ -161,17 +161,24 @@ def _require_one_run(hydra_config: Any, *, dry_run: bool) -> None:
     given = {key_of(line) for line in typed(hydra_config)}
     if dry_run and hydra_config.mode is not RunMode.MULTIRUN:
         raise ConfigError("dry_run=true is for a search, with -m; for a single run: trainer.fast_dev_run=true")
-    searched = [name for name in _names(hydra_config.sweeper.get("params") or {}) if name not in given]
-    if "search" in given and hydra_config.mode is not RunMode.MULTIRUN and searched:
+    conditional = set(_names(hydra_config.sweeper.get("conditions") or {}))
+    names = set(_names(hydra_config.sweeper.get("params") or {})) - conditional  # with these values they may be absent
+    searched = sorted(name for name in names if name not in given)
+    again = ONE_RUN in os.environ  # rerun has given every value
+    if "search" in given and hydra_config.mode is not RunMode.MULTIRUN and searched and not again:
         raise ConfigError(
             f"search={hydra_config.runtime.choices.get('search')} is a search, over {', '.join(searched)}: add -m"
         )
 
 
 def _names(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    from lightning_sweeps.searches.space.zipped import is_zip, zipped_names
+
     for key, value in params.items():
         if isinstance(value, Mapping):
             yield from _names(value, f"{prefix}{key}.")
+        elif is_zip(value):
+            yield from zipped_names(value)
         else:
             yield f"{prefix}{key}"
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import optuna
+from optuna.pruners import WilcoxonPruner
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,8 @@ from lightning_sweeps.searches.record.saved import open_saved
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Interruptible
 from lightning_sweeps.terminal.parser import Parser
+
+WIDE = 160  # columns, where no terminal says how many there are
 
 
 def main() -> None:
@@ -35,8 +38,12 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         named = pruners(given.overrides)
-        stored = read(open_saved(given.search, given.storage, given.study))
-        found = {one.typed: replay(stored, one.pruner) for one in named}
+        saved = open_saved(given.search, given.storage, given.study)
+        stored = read(saved)
+        found = {}
+        for one in named:
+            by_parts = stored.in_parts and isinstance(one.pruner, WilcoxonPruner)
+            found[one.typed] = replay(read(saved, by_parts=True) if by_parts else stored, one.pruner)
     except SweepsError as error:
         sys.exit(f"error: {error}")
     if given.json:
@@ -46,7 +53,7 @@ def main() -> None:
 
 
 def _steps(stored: Stored) -> int:
-    return sum(len(curve.reports) for curve in stored.curves)
+    return sum(len(curve.steps) for curve in stored.curves)
 
 
 def _plain(stored: Stored, found: dict[str, Replayed]) -> dict[str, Any]:
@@ -64,7 +71,8 @@ def _show(stored: Stored, found: dict[str, Replayed]) -> None:
         f"best {best.value:.6g} (trial {best.number}){left_out}\n"
     )
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("pruner", what, "saved", "pruned", "best", "trial"):
+    unknown = {number for one in found.values() for number in one.unknown}
+    for name in ("pruner", what, "saved", "pruned", *(("unknown",) if unknown else ()), "best", "trial"):
         table.add_column(name, justify="left" if name == "pruner" else "right", overflow="fold")
     table.add_column("")
     for typed, one in found.items():
@@ -73,18 +81,20 @@ def _show(stored: Stored, found: dict[str, Replayed]) -> None:
             str(one.steps),
             f"{1 - one.steps / steps:.0%}",
             str(len(one.pruned)),
+            *((str(len(one.unknown)),) if unknown else ()),
             "-" if one.value is None else f"{one.value:.6g}",
             "-" if one.best is None else str(one.best),
             "the best survives" if one.best == stored.best else f"trial {stored.best} is pruned",
         )
-    Console(highlight=False).print(table)
-    unknown = {number for one in found.values() for number in one.unknown}
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else WIDE)
     if unknown:
         say(
             f"The search itself pruned {len(unknown)} trials that these pruners would have let go on. Nobody knows how "
-            "they would have ended: they count as pruned where their curves end.\n"
+            "they would have ended; their steps are counted as far as they are known.\n"
         )
-    say("A real search may draw other parameters, since its sampler learns from what was pruned.\n")
+    if not stored.ran_everything:
+        say("A real search may draw other parameters, since its sampler learns from what was pruned.\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """What a stored search says of each trial: when it would report what."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.searches.record.provenance import read_starts
+from lightning_sweeps.searches.record.provenance import ran_everything, read_starts
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.trials_csv import best_trial
-from lightning_sweeps.searches.study.parts import PARTS
+from lightning_sweeps.searches.space.repeats import Parts
+from lightning_sweeps.searches.study.news import maximizes
+from lightning_sweeps.searches.study.parts import PARTS, parts_noted
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,13 @@ class Curve:
     """A trial that has ended.
 
     Args:
-        reports: step -> value, in the order of the steps.
+        steps: what was spent, in its order: each a step and the value that is reported after it, or None if nothing is.
         seconds: that a step took.
         value: at its end; None if it was pruned, and nobody knows how it would have gone on.
     """
 
     number: int
-    reports: Mapping[int, float]
+    steps: Sequence[tuple[int, float] | None]
     seconds: float
     value: float | None
 
@@ -38,6 +40,7 @@ class Stored:
         best: the number of the best trial.
         left_out: trials that failed, or have not ended.
         in_parts: what counts as a step is a part of a trial, not an epoch.
+        ran_everything: its trials were every combination of a finite space, so that another pruner changes none.
     """
 
     name: str
@@ -47,10 +50,15 @@ class Stored:
     best: int
     left_out: int
     in_parts: bool
+    ran_everything: bool
 
 
-def read(saved: Saved) -> Stored:
+def read(saved: Saved, *, by_parts: bool = False) -> Stored:
     """Read the curves.
+
+    Args:
+        by_parts: of trials that have parts, a WilcoxonPruner hears of each part's value, and other pruners of the value
+            of the parts so far.
 
     Raises:
         ConfigError: there are none that a pruner could judge.
@@ -60,11 +68,13 @@ def read(saved: Saved) -> Stored:
         raise ConfigError("a pruner judges one objective, and this search has several")
     trials = study.get_trials(deepcopy=False)
     ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    curves = [_curve(trial) for trial in ended if trial.intermediate_values]
+    parts = parts_noted(study)
+    curves = [_curve(trial, parts, maximized=maximizes(study) is True, by_parts=by_parts) for trial in ended]
+    curves = [one for one in curves if any(one.steps)]
     best = best_trial(study)
     if best is None:
         raise ConfigError("no trial of this search is complete, so there is nothing to compare with")
-    if not curves or not best.intermediate_values:
+    if all(one.number != best.number for one in curves):
         raise ConfigError("the trials of this search have reported nothing, so a pruner has nothing to judge by")
     return Stored(
         study.study_name,
@@ -73,16 +83,24 @@ def read(saved: Saved) -> Stored:
         _n_jobs(saved, ended),
         best.number,
         len(trials) - len(curves),
-        any(PARTS in trial.user_attrs for trial in ended),
+        parts is not None,
+        ran_everything(study),
     )
 
 
-def _curve(trial: FrozenTrial) -> Curve:
-    reports = dict(sorted(trial.intermediate_values.items()))
+def _curve(trial: FrozenTrial, parts: Parts | None, *, maximized: bool, by_parts: bool) -> Curve:
+    steps: list[tuple[int, float] | None] = [*sorted(trial.intermediate_values.items())]
+    if parts is not None:
+        noted: dict[str, list[float]] = trial.user_attrs.get(PARTS, {})
+        values = [noted[part][0] for part in sorted(noted, key=int)]
+        so_far = [parts.value(values[: count + 1], maximized=maximized) for count in range(len(values))]
+        steps = [*enumerate(values)] if by_parts else [*enumerate(so_far, start=1)]
+        if trial.state is TrialState.COMPLETE and steps:
+            steps[-1] = None  # then the trial ends, and nobody asks
     known = trial.duration.total_seconds() if trial.duration else 0.0
     seconds = float(trial.user_attrs.get("seconds", known))
     value = trial.value if trial.state is TrialState.COMPLETE else None
-    return Curve(trial.number, reports, max(seconds, 1e-6) / len(reports), value)
+    return Curve(trial.number, steps, max(seconds, 1e-6) / max(1, len(steps)), value)
 
 
 def _n_jobs(saved: Saved, trials: list[FrozenTrial]) -> int:

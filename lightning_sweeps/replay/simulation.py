@@ -3,12 +3,15 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState
 
 from lightning_sweeps.replay.curves import Curve, Stored
+
+END: Any = object()  # of a curve
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,23 @@ def replay(stored: Stored, pruner: BasePruner) -> Replayed:
     )
     steps, pruned, unknown, complete = 0, [], [], []
     waiting = iter(stored.curves)
-    running: list[tuple[float, int, Trial, Curve, Iterator[tuple[int, float]]]] = []
+    running: list[tuple[float, int, Trial, Curve, Iterator[tuple[int, float] | None]]] = []
 
     def begin(now: float) -> None:
         curve = next(waiting, None)
         if curve is not None:
-            heapq.heappush(
-                running, (now + curve.seconds, curve.number, study.ask(), curve, iter(curve.reports.items()))
-            )
+            heapq.heappush(running, (now + curve.seconds, curve.number, study.ask(), curve, iter(curve.steps)))
 
     for _ in range(stored.n_jobs):
         begin(0.0)
     while running:
         now, number, trial, curve, reports = heapq.heappop(running)
-        if (report := next(reports, None)) is not None:
-            step, value = report
+        report = next(reports, END)
+        if report is not END:
             steps += 1
-            trial.report(value, step)
-            if not trial.should_prune():
+            if report is not None:
+                trial.report(report[1], report[0])
+            if report is None or not trial.should_prune():
                 heapq.heappush(running, (now + curve.seconds, number, trial, curve, reports))
                 continue
             pruned.append(number)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.ending import counted
-from lightning_sweeps.searches.record.provenance import starts_of
+from lightning_sweeps.searches.record.provenance import ran_everything, starts_of
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.trials_csv import best_trial, ranked
 from lightning_sweeps.searches.record.view import clock
@@ -120,7 +120,8 @@ def _sure(saved: Saved) -> list[str]:
     if found is None or best is None or saved.folder is None:
         return []
     count = len(saved.study.get_trials(deepcopy=False))
-    return [f"{line[:1].upper()}{line[1:]}." for line in in_words(found, best.number, str(saved.folder), count)]
+    lines = in_words(found, best.number, str(saved.folder), count, exhausted=ran_everything(saved.study))
+    return [f"{line[:1].upper()}{line[1:]}." for line in lines]
 
 
 def changes(saved: Saved) -> list[str]:

@@ -83,8 +83,8 @@ def _joined(trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
 
 def timeline(study: optuna.Study, metric: str) -> Iterable[Figure]:
     del metric
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.datetime_start is not None]
-    if not trials:
+    trials = study.get_trials(deepcopy=False)
+    if not any(trial.datetime_start for trial in trials):
         return
     drawing = draw.plot_timeline(study)
     lanes = {trial.number: _lane(trial) for trial in trials}

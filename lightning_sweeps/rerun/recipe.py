@@ -1,6 +1,6 @@
 """How a trial was made, so that it can be run again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,22 @@ class Recipe:
     metric: str
     subdir: str | None  # of that folder, where Hydra writes the composed config
     what: str = ""  # of the trial, if it is not the whole of it
+    whole: tuple[float, ...] = ()  # values of the whole trial
+    of_the_trial: Sequence[str] = ()  # overrides of the whole trial
+    repeats: int = 1  # seeds that it was run with
+    folds: Sequence[str] = ()  # overrides of a search, for the folds that it was run on
 
     @property
     def value(self) -> float | None:
         """None for a trial without a value, or with several."""
         return self.values[0] if len(self.values) == 1 else None
+
+    def first_new_seed(self) -> int:
+        """After those that it was chosen with."""
+        seed = self.result().get("seed")
+        if seed is None:
+            seed = (self.config() or {}).get("seed")
+        return (seed if isinstance(seed, int) else 0) + self.repeats
 
     def result(self) -> dict[str, Any]:
         """Its ``result.json``; empty if it has none."""
@@ -90,20 +101,25 @@ def _recipe(saved: Saved, trial: FrozenTrial) -> Recipe:
     overrides = trial.user_attrs.get("overrides")
     if overrides is None:
         raise ConfigError(f"trial {trial.number} never began, or another tool ran it: it has no overrides")
-    folder, values = saved.folder_of(trial), tuple(trial.values or ())
+    folder, values, first = saved.folder_of(trial), tuple(trial.values or ()), overrides
+    divided = saved.study.user_attrs.get(PARTS) or {}
     if parts := trial.user_attrs.get(PARTS):  # one run repeats its first part
-        overrides, values = trial.user_attrs.get(FIRST_PART, overrides), tuple(parts.get("0", ()))
+        first, values = trial.user_attrs.get(FIRST_PART, overrides), tuple(parts.get("0", ()))
         folder = folder / "0" if folder is not None else None
     return Recipe(
         trial.number,
         values,
         tuple(direction.name.lower() for direction in saved.study.directions),
-        list(overrides),
+        list(first),
         folder,
         _primary(saved.config.hydra),
         str(OmegaConf.select(saved.config, "objective.metric") or "value"),
         saved.config.hydra.output_subdir,
         f" of the first of its {len(parts)} parts" if parts else "",
+        tuple(trial.values or ()),
+        list(overrides),
+        divided.get("repeats", 1),
+        [f"hydra.sweeper.{name}={value}" for name, value in divided.items()] if "folds" in divided else [],
     )
 
 

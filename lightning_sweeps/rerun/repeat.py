@@ -27,7 +27,10 @@ from lightning_sweeps.terminal.ctrl_c import Held
 TYPED_IN = Path.cwd()
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SHOWN_CHANGES = 5
-OF_THE_SEARCH = ("storage", "custom_search_space", "timeout", "target", "patience")  # which its config may name
+OF_THE_SEARCH = (  # which its config may name
+    *("storage", "custom_search_space", "timeout", "target", "patience", "params", "conditions", "exclude"),
+    *("constraints", "warm_start", "repeats", "folds"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class OneTrial(Once):
         return not recipe.result() and all(key_of(one) != "hydra.job.num" for one in recipe.overrides)
 
     def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> Told:
-        code, found = self._search(recipe, 1, changed, folder)
+        code, found = self._search(recipe.overrides, recipe, 1, changed, folder)
         name = f"trial {recipe.number}"
         if not found:
             return Told(f"{name}: failed; {_where(folder)}", code or 1, folder, "failed")
@@ -99,16 +102,16 @@ class OneTrial(Once):
         return Told(said, code, folder, "completed", found[0])
 
     def _search(
-        self, recipe: Recipe, n_trials: int, more: Sequence[str], folder: Path
+        self, given: Sequence[str], recipe: Recipe, n_trials: int, more: Sequence[str], folder: Path
     ) -> tuple[int, list[list[float]]]:
-        """Search with the trial's overrides."""
+        """Search with these overrides of the trial."""
         whole = [
             *("hydra/sweeper=study", "hydra/sweeper/sampler=auto", "hydra/sweeper/pruner=none"),
             *(f"hydra.sweeper.{option}=null" for option in OF_THE_SEARCH),
             f"hydra.sweeper.direction={_directions(recipe)}",
             *(f"hydra.sweeper.n_trials={n_trials}", f"hydra.sweep.dir={override_value(folder)}"),
         ]
-        overrides = replaced(replaced(recipe.overrides, whole), [*_drift(recipe), *more])
+        overrides = replaced(replaced(given, whole), [*_drift(recipe), *more])
         folder.mkdir()
         code = _run([*self.program, "-m", *overrides], recipe, folder)
         try:
@@ -128,9 +131,10 @@ class Seeds(OneTrial):
     def __call__(self, recipe: Recipe, changed: Sequence[str], folder: Path) -> Told:
         if "seed" not in (recipe.config() or {"seed": None}):
             raise ConfigError("--seeds: this program's config has no key 'seed'")
-        first = (recipe.result().get("seed") or 0) + 1  # not the seed that it was chosen with
+        first = recipe.first_new_seed()
         seeds = ",".join(str(first + index) for index in range(self.count))
-        code, found = self._search(recipe, self.count, [f"seed={seeds}", *changed], folder)
+        more = [f"seed={seeds}", *recipe.folds, *changed]
+        code, found = self._search(recipe.of_the_trial, recipe, self.count, more, folder)
         values = [one[0] for one in found]
         name = f"trial {recipe.number}"
         if not values:
@@ -165,7 +169,7 @@ def _where(folder: Path) -> str:
 def _spread(recipe: Recipe, values: Sequence[float], first: int, count: int) -> str:
     spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
     seeds = f"{len(values)} seeds" if len(values) == count else f"{len(values)} of {count} seeds"
-    was = "" if recipe.value is None else f"; in the search, which chose it for that, {recipe.value:.6g}"
+    was = f"; in the search, which chose it for that, {recipe.whole[0]:.6g}" if len(recipe.whole) == 1 else ""
     return f"{statistics.mean(values):.6g}{spread} (mean ± standard deviation of {seeds} from {first} on){was}"
 
 

@@ -20,9 +20,10 @@ from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.searches.execute.processes import Processes
 from lightning_sweeps.searches.execute.rehearsing import Rehearsing
 from lightning_sweeps.searches.plan import Plan
-from lightning_sweeps.searches.record.view import clock, shown
+from lightning_sweeps.searches.record.view import clock, counted, shown
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
+from lightning_sweeps.searches.store.journal import JOURNAL
 from lightning_sweeps.terminal.console import say
 
 DATA = "LIGHTNING_SWEEPS_DRY_RUN"  # names the file in which a Python program wants the same as data
@@ -41,6 +42,11 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
     Raises:
         ConfigError: trials cannot be composed or built; the first of them is named.
     """
+    if (folder := Path(str(config.hydra.sweep.dir)) / JOURNAL).is_file():
+        raise ConfigError(
+            f"hydra.sweeper.dry_run: a search lies in {folder.parent} already; a dry run is of one that has not begun."
+            f"\nHow it stands: python -m lightning_sweeps.status {folder.parent}"
+        )
     points = _points(plan)
     kinds: dict[str, Mapping[str, Any]] = {}
     found, problems = [], []
@@ -128,7 +134,7 @@ def _show(plan: Plan, said: Mapping[str, Any], measures: bool) -> None:
     trials = said["trials"]
     each = f", each the {plan.parts}" if plan.parts is not None else ""
     say(f"dry run: {said['objective']}\n")
-    say(f"{said['sampler']}, {said['n_trials']} trials{each}, {said['n_jobs']} at a time\n")
+    say(f"{said['sampler']}, {counted(said['n_trials'])}{each}, {said['n_jobs']} at a time\n")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("trial", *(("parameters", "batches", "epochs", "time") if measures else ())):
         table.add_column(name, justify="right")

@@ -35,6 +35,7 @@ from lightning_sweeps.searches.record.ending import summarize, why_failed
 from lightning_sweeps.searches.record.provenance import record_start
 from lightning_sweeps.searches.record.record import Record
 from lightning_sweeps.searches.record.trials_csv import best_trial
+from lightning_sweeps.searches.record.view import counted
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.tries import Tries
@@ -202,7 +203,8 @@ def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> N
     what = described(plan.directions, config)
     each = f", each the {plan.parts}" if plan.parts is not None else ""
     more += f"; {plan.first.said}" if plan.first.said else ""
-    log.info("search in %s: %s\n%s, %s trials%s%s", from_here(folder), what, plan.why, plan.budget.n_trials, each, more)
+    trials = counted(plan.budget.n_trials)
+    log.info("search in %s: %s\n%s, %s%s%s", from_here(folder), what, plan.why, trials, each, more)
 
 
 def _settle(program: Program) -> None:

@@ -66,8 +66,9 @@ def warm_start(given: Any, space: Space, compose: Composer, n_trials: int, *, sa
         if not samples:
             return WarmStart()
         point, outside = _of_the_config(space, compose)
-        said = "the first one has the config's own values"
-        return WarmStart() if outside or not point else WarmStart([point], said)
+        if "lies outside" in outside:
+            return WarmStart(said=f"none has the config's own values: {outside}")
+        return WarmStart() if outside or not point else WarmStart([point], "the first one has the config's own values")
     if not samples:
         raise ConfigError(f"{OPTION}: every combination of this space is run, so there is nothing to begin with")
     parts = given if OmegaConf.is_list(given) or isinstance(given, list | tuple) else [given]
@@ -75,7 +76,8 @@ def warm_start(given: Any, space: Space, compose: Composer, n_trials: int, *, sa
     points = [point for part in parts for point in _points(part, space, compose)]
     if len(points) > n_trials:
         raise ConfigError(f"{OPTION} has {len(points)} points, and the budget is {n_trials} trials: raise n_trials")
-    return WarmStart(points, f"the first {len(points)} are those of warm_start")
+    first = "the first one is that" if len(points) == 1 else f"the first {len(points)} are those"
+    return WarmStart(points, f"{first} of warm_start")
 
 
 def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, Any]]:
@@ -89,7 +91,9 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
             raise ConfigError(f"{OPTION}: {unknown[0]}: an earlier search is {{from: FOLDER, best: 3, study: NAME}}")
         yield from _of_a_search(str(part["from"]), part.get("best", BEST), part.get("study"), space)
     elif isinstance(part, Mapping):
-        yield _point({str(name): written(value) for name, value in _flat(part)}, OPTION, space)
+        given = {str(name): value for name, value in _flat(part)}
+        texts = {name: str(value) if name in space.rows else written(value) for name, value in given.items()}
+        yield _point(texts, OPTION, space)
     elif isinstance(part, str) and part.endswith(".csv"):
         yield from _of_a_table(Path(part), space)
     elif isinstance(part, str) and "=" not in part:
@@ -163,15 +167,35 @@ def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str
     for name, distribution in space.distributions.items():
         if not space.has(name, point):
             continue
+        if name in space.rows:
+            row = _row_of_the_config(space.rows[name], config)
+            if row is None:
+                return {}, f"what the config holds for {name} lies outside of its rows"
+            point[name] = row
+            continue
         key = key_of(name)
         held = _held(config, key)
-        if held is None and (name in space.rows or OmegaConf.select(config, key, throw_on_missing=False) is None):
+        if held is None:
             return {}, f"the config has no value of its own for {key}"
         value = _value(key, held if isinstance(held, str) else written(held), OPTION, space, name)
         if not _holds(distribution, value):
             return {}, f"the config's own {key}={held} lies outside of {typed(distribution_to_json(distribution))}"
         point[name] = value
     return point, ""
+
+
+def _row_of_the_config(rows: Mapping[Any, Sequence[str]], config: Any) -> Any:
+    """The value of a zip all of whose overrides hold in the config already."""
+    for value, lines in rows.items():
+        held = {line: _held(config, key_of(line)) for line in lines}
+        if all(text is not None and _same(line.partition("=")[2], text) for line, text in held.items()):
+            return value
+    return None
+
+
+def _same(a: str, b: str) -> bool:
+    values = [choices_of(OverridesParser.create().parse_override(f"x={text},{text}")) for text in (a, b)]
+    return bool(next(iter(values[0])) == next(iter(values[1])))
 
 
 def _held(config: Any, key: str) -> Any:
@@ -186,13 +210,19 @@ def _held(config: Any, key: str) -> Any:
 
 def _of_a_table(file: Path, space: Space) -> Iterator[dict[str, Any]]:
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        with file.open(encoding="utf-8-sig", newline="") as lines:  # a spreadsheet's file begins with a mark
+            reader = csv.DictReader(lines)
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{OPTION}={file}: {getattr(error, 'strerror', None) or error}") from error
     if not rows:
         raise ConfigError(f"{OPTION}={file}: it has no rows; the first line names the parameters")
+    names = list(reader.fieldnames or ())
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"{OPTION}={file}: two columns are named {twice}")
     for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise ConfigError(f"{OPTION}={file}, line {number}: it has more cells than the first line")
         named = {name.removeprefix("params_"): text for name, text in row.items() if name and text}
         texts = {name: text for name, text in named.items() if name not in OURS}
         yield _point(texts, f"{OPTION}={file}, line {number}", space)

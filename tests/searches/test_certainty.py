@@ -76,7 +76,15 @@ def test_what_to_do_next_is_a_command():
     assert unsure is not None
     assert sure is not None
     again = "python -m lightning_sweeps.rerun 'a folder' --top 2 --seeds 3"
-    assert in_words(unsure, 0, "a folder", 3)[1].endswith(again)
-    how_sure, more = in_words(sure, 0, "s", 2)
+    assert in_words(unsure, 0, "a folder", 3, exhausted=False)[1].endswith(again)
+    how_sure, more = in_words(sure, 0, "s", 2, exhausted=False)
     assert more.endswith("python -m lightning_sweeps.resume s hydra.sweeper.n_trials=4")
     assert "no other trial is within it, and trial 0 is the best of those tried with probability 1.00" in how_sure
+    assert len(in_words(sure, 0, "s", 2, exhausted=True)) == 1
+
+
+def test_seeds_are_not_judged_as_configurations():
+    distributions = {"seed": optuna.distributions.IntDistribution(0, 1)}
+    parts = repeated(1.0, 1.1).user_attrs
+    trials = [create_trial(value=1.0, params={"seed": 0}, distributions=distributions, user_attrs=parts)] * 2
+    assert certainty(made(*trials)) is None

@@ -19,6 +19,7 @@ PARAMS = {
     "width_2": "choice(8,16)",
     "width_3": "choice(8,16)",
 }
+WITH_A_RATE = {**PARAMS, "rate": "interval(0.0,1.0)"}
 CONDITIONS = {"momentum": "optimizer=sgd", "width_2": "depth>=2", "width_3": ["depth>=3"]}
 
 
@@ -70,7 +71,7 @@ def test_a_condition_of_a_condition():
 
 @pytest.mark.parametrize(
     ("condition", "first"),
-    [("x>0.5", 1.0), ("x<0.5", 0.0), ("x=0.5", 0.5), ("x!=0", 1.0), ("x>=1", 1.0), (["x>0.5", "x<=0.75"], 0.75)],
+    [("x>0.5", 1.0), ("x<0.5", 0.0), ("x!=0", 1.0), ("x>=1", 1.0), (["x>0.5", "x<=0.75"], 0.75)],
 )
 def test_a_point_with_a_conditional_parameter_is_found_in_a_range(condition, first):
     space = made({"x": "interval(0.0,1.0)", "y": "1,2"}, {"y": condition})
@@ -104,13 +105,35 @@ def test_what_is_pinned_decides_its_conditions():
         ({"width_2": "depth>3"}, r"depth>3 never holds"),
         ({"width_2": ["depth>2", "depth<2"]}, r"depth>2 and depth<2 never holds"),
         ({"width_2": 3}, r"a condition is a text"),
+        ({"width_2": "rate=0.5"}, r"of a range of numbers no draw is exactly this one"),
         ({"width_2": "width_3=8", "width_3": "width_2=8"}, r"a circle: width_. -> width_. -> width_."),
         ({"width_2": "width_2=8"}, r"a circle: width_2 -> width_2"),
     ],
 )
 def test_a_wrong_reference_is_said(conditions, said):
     with pytest.raises(ConfigError, match=said):
-        made(conditions=conditions)
+        made(WITH_A_RATE, conditions)
+
+
+@pytest.mark.parametrize(
+    ("values", "condition", "there"),
+    [
+        ("null,5", "pair=null", [None]),
+        ("null,5,7", "pair!=5", [None, 7]),
+        ("null,x,z", "pair=null,x", [None, "x"]),
+        ("null,1,2", "pair>=1", [1, 2]),
+    ],
+)
+def test_null_is_a_value_as_any(values, condition, there):
+    points = made({"pair": values, "b": "1,2"}, {"b": condition}).combinations() or []
+    assert [point["pair"] for point in points if point.get("b") == 1] == there
+
+
+def test_what_is_left_out_on_the_command_line_is_not_there():
+    assert list(made(typed=["~momentum"]).distributions) == ["optimizer", "depth", "width_2", "width_3"]
+    size = {"size": "zip(w=choice(32,64), d=choice(1,2))", "x": "1,2"}
+    space = made(size, {}, typed=["~size", "w=7"])
+    assert (list(space.distributions), space.fixed) == (["x"], ["w=7"])
 
 
 def test_combinations_are_left_out():
@@ -148,6 +171,7 @@ def test_zipped_values_go_together():
     [
         ("zip(w=choice(1,2), d=choice(1,2,3))", r"w has 2, d has 3"),
         ("zip(w=choice(1,2))", r"two parameters at least"),
+        ("zip(w=choice(1,2), w=choice(3,4))", r"w is in it twice"),
         ("zip(w=1, d=choice(1,2))", r"w=1: each of its parts has values"),
         ("zip(w=interval(0,1), d=choice(1,2))", r"an interval has no finite number"),
         ("zip(w=choice(1,2), pinned=choice(1,2))", r"pinned is set twice"),

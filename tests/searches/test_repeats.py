@@ -200,3 +200,45 @@ def test_folds_of_the_digits_are_searched_and_the_first_is_run_again(command):
     wrong = command("-m", "model=mlp", "seed=1,2", "hydra.sweeper.repeats=2")
     assert wrong.returncode == 1
     assert "seed is searched, and repeats would replace it" in wrong.stderr
+
+
+SPACE = """
+    repeats: 3
+    params:
+      x: 0.5,1.0
+      size: zip(y=choice(1,2), steps=choice(0,3))
+      sleep: 0.0,0.001
+    conditions:
+      sleep: x=1.0
+"""
+
+
+@pytest.mark.slow
+def test_what_a_config_says_of_the_search_is_not_said_of_a_rerun(seeded, sweep, python_without_torch):
+    config = Path("conf", "config.yaml")
+    config.write_text(config.read_text().rstrip() + SPACE)
+    assert sweep("hydra.sweeper.n_jobs=2").returncode == 0
+    assert len(study().trials) == 2 + 4
+    best = yaml.safe_load(Path("s", "best.yaml").read_text())
+    assert "command" not in best
+    assert "seed=10" in best["command_of_first_part"]
+    again = python_without_torch("-m", "lightning_sweeps.rerun", "s")
+    assert again.returncode == 0, again.stderr
+    first = best["value_parts"][0]
+    assert f"value of the first of its 3 parts {first:.6g}, the same to the last bit" in again.stdout
+    seeds = python_without_torch("-m", "lightning_sweeps.rerun", "s", "--seeds", "2")
+    assert seeds.returncode == 0, seeds.stderr
+    mean = 0.5**2 + 1 + 13.5  # of the seeds 13 and 14: the trial was chosen with 10, 11 and 12
+    assert f"value {mean:.6g} ± 0.71 (mean ± standard deviation of 2 seeds from 13 on)" in seeds.stdout
+    assert f"in the search, which chose it for that, {best['value']:.6g}" in seeds.stdout
+    assert "is the best of those tried" not in seeds.stdout
+
+
+@pytest.mark.slow
+def test_other_seeds_of_a_trial_with_folds_are_run_on_its_folds(command):
+    search = ["model=mlp", "model.net.width=8,32", "trainer.max_epochs=1", "hydra.sweeper.folds=2", "hydra.sweep.dir=s"]
+    assert command("-m", *search).returncode == 0
+    again = command("s", "--seeds", "2", module="lightning_sweeps.rerun")
+    assert again.returncode == 0, again.stderr
+    assert "2 trials, each the mean of 2 folds" in again.stdout
+    assert f"which chose it for that, {study().best_value:.6g}" in again.stdout

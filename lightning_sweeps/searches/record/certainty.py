@@ -48,6 +48,8 @@ def certainty(study: optuna.Study) -> Certainty | None:
     """Estimate it; None if the study has several objectives, or nothing tells of the noise."""
     if len(study.directions) > 1 or len(best := ranked(study)) < 2:
         return None
+    if {name for trial in best for name in trial.params} == {"seed"}:  # seeds are no configurations to choose from
+        return None
     found = _noise(study)
     if found is None:
         return None
@@ -98,19 +100,22 @@ def _probability(values: Sequence[float], noise: float) -> float:
     return float((drawn.argmin(axis=1) == 0).mean())
 
 
-def in_words(found: Certainty, best: int, folder: str, finished: int) -> list[str]:
+def in_words(found: Certainty, best: int, folder: str, finished: int, *, exhausted: bool) -> list[str]:
     """What it means, and what to do next, for people.
 
     Args:
         best: the number of the best trial.
         folder: of the search.
         finished: trials that have ended.
+        exhausted: every combination of a finite space has been run, so that there are no new trials.
     """
     source = "repeats" if found.source == "repeats" else "ends of the curves"
     others = {0: "no other trial is", 1: "1 other trial is"}.get(len(found.near), f"{len(found.near)} other trials are")
     noise = f"noise of a value about {found.noise:.2g} (from the {source})"
     chance = f"trial {best} is the best of those tried with probability {found.probability:.2f}"
     where = shlex.quote(folder)
+    if found.is_sure and exhausted:
+        return [f"{noise}: {others} within it, and {chance}"]
     if found.is_sure:
         more = f"python -m lightning_sweeps.resume {where} hydra.sweeper.n_trials={2 * finished}"
         advice = f"new trials tell more than new seeds now: {more}"

@@ -16,6 +16,7 @@ from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.searches.record.trials_csv import ranked, spread
 from lightning_sweeps.searches.record.view import shown
+from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.store.journal import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,8 @@ def _best(study: optuna.Study, folder: Path, finished: int) -> list[str]:
     width = max([10, *(len(_value(trial)) for trial in best)])
     lines = [f"  {_value(trial):<{width}} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
     if (found := certainty(study)) is not None:
-        lines += in_words(found, best[0].number, from_here(folder), finished)
+        exhausted = isinstance(study.sampler, Exhaustive)
+        lines += in_words(found, best[0].number, from_here(folder), finished, exhausted=exhausted)
     return [*lines, f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}"]
 
 

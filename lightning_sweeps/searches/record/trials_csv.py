@@ -17,7 +17,7 @@ from lightning_sweeps.files.folders import within, write_atomically
 from lightning_sweeps.overrides.again import command_again
 from lightning_sweeps.searches.space.constraints import violated
 from lightning_sweeps.searches.study.news import settled
-from lightning_sweeps.searches.study.parts import PARTS
+from lightning_sweeps.searches.study.parts import FIRST_PART, PARTS
 
 COLUMNS = ("number", "state", "value", "value_step", "last_report", "epochs", "seconds", "folder", "reason")
 FIRST = 3  # of them stand before the parameters
@@ -156,11 +156,12 @@ def row(trial: FrozenTrial, take: Take, names: Sequence[str] = ()) -> dict[str, 
         names: of several objectives, which have a column each beside the list of all.
     """
     attributes = trial.user_attrs
-    reported = "" if trial.last_step is None else trial.last_step
+    reported: int | str = "" if trial.last_step is None else trial.last_step
     seconds = trial.duration.total_seconds() if trial.duration else ""
     value, step = take.value(trial)
+    last: float | str = "" if trial.last_step is None else trial.intermediate_values[trial.last_step]
     if PARTS in attributes:  # it has reported after parts, not after epochs
-        reported, step = "", ""
+        reported, step, last = "", "", ""
     return {
         "number": trial.number,
         "state": trial.state.name,
@@ -169,7 +170,7 @@ def row(trial: FrozenTrial, take: Take, names: Sequence[str] = ()) -> dict[str, 
         **spread(trial),
         **{_column(name): given for name, given in trial.params.items()},
         "value_step": step,
-        "last_report": "" if trial.last_step is None else trial.intermediate_values[trial.last_step],
+        "last_report": last,
         "epochs": attributes.get("epochs", reported),
         "seconds": attributes.get("seconds", seconds),
         "folder": attributes.get("folder", ""),
@@ -203,5 +204,13 @@ def _best(trial: FrozenTrial, folder: Path) -> dict[str, Any]:
         "value": trial.values[0] if trial.values else None,
         **spread(trial),
         **noted,
-        "command": command_again(trial.user_attrs.get("overrides", [])),
+        **_command(trial),
     }
+
+
+def _command(trial: FrozenTrial) -> dict[str, str]:
+    """What runs the trial again, or, if it has parts, the first of them."""
+    noted = trial.user_attrs
+    if FIRST_PART in noted:
+        return {"command_of_first_part": command_again(noted[FIRST_PART])}
+    return {"command": command_again(noted.get("overrides", []))}

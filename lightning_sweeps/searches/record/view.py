@@ -148,6 +148,11 @@ def shown(params: Mapping[str, Any]) -> str:
     )
 
 
+def counted(trials: int) -> str:
+    """``1 trial``, ``2 trials``."""
+    return "1 trial" if trials == 1 else f"{trials} trials"
+
+
 def clock(seconds: float) -> str:
     """``0:07``, ``12:30``, ``3:00:00``."""
     minutes, rest = divmod(round(seconds), 60)

@@ -42,6 +42,8 @@ class Condition:
 
     def accepts(self, value: Any) -> bool:
         """Whether it is met by this value of the other parameter."""
+        if self.operator not in ("=", "!=") and value is None:
+            return False
         met = [OPERATORS[self.operator](value, one) for one in self.values]
         return all(met) if self.operator == "!=" else any(met)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lightning_sweeps.errors import ConfigError, nearest
 from lightning_sweeps.overrides.text import key_of
@@ -37,6 +37,8 @@ def conditional(space: Space, given: Mapping[str, Any] | None) -> Space:
     parsed = {}
     for name, texts in flat(given or {}):
         where = f"{OPTION}.{name}"
+        if f"~{name}" in found.known:  # left out on the command line
+            continue
         parsed[found.named(name, where)] = [_parse(where, text, found) for text in _texts(where, texts)]
     conditions: dict[str, tuple[Condition, ...]] = {}
     absent: set[str] = set()
@@ -132,8 +134,11 @@ def _parse(where: str, text: str, found: _Names) -> Condition:
         ) from error
     choices = found.values(other)
     numbers = compared not in ("=", "!=") or choices is None
-    if numbers and not all(map(_is_number, [*values, *(choices or ())])):
+    if numbers and not all(map(_is_number, [*values, *(one for one in choices or () if one is not None)])):
         raise ConfigError(f"{where}: '{text}' compares numbers, and these are none")
+    distribution = found.space.distributions.get(other)
+    if compared == "=" and isinstance(distribution, FloatDistribution) and distribution.step is None:
+        raise ConfigError(f"{where}: '{text}': of a range of numbers no draw is exactly this one; use <= or >=")
     if choices is not None and not numbers and other not in found.fixed:
         for value in values:
             if value not in choices:

@@ -33,8 +33,11 @@ def parse_space(params: Mapping[str, Any] | None, arguments: Sequence[str], conf
     pinned = {identity(override) for override in typed}
     configured = [one for one in parser.parse_overrides(_lines(params or {})) if identity(one) not in pinned]
     space = Space()
+    left_out = {str(one.input_line)[1:] for one in typed if one.is_delete()}
+    zips = {name for name, text in flat(params or {}) if is_zip(text)}
+    typed = [one for one in typed if not (one.is_delete() and str(one.input_line)[1:] in zips)]
     for name, text in flat(params or {}):
-        if is_zip(text):
+        if is_zip(text) and name not in left_out:
             _add_rows(space, name, text, parser, {identity(one) for one in (*configured, *typed)})
     for override in _in_force([*configured, *typed]):
         name = override.get_key_element()
@@ -54,7 +57,7 @@ def parse_space(params: Mapping[str, Any] | None, arguments: Sequence[str], conf
 def _add_rows(space: Space, name: str, text: str, parser: OverridesParser, taken: Collection[str]) -> None:
     where = f"hydra.sweeper.params.{name}"
     if twice := [one for one in (name, *zipped_names(text)) if one.lstrip("+") in taken]:
-        raise ConfigError(f"{where}: {twice[0]} is set twice; leave it out here or in its other place")
+        raise ConfigError(f"{where}: {twice[0]} is set twice; leave it out in one place (~{name}: all of {name})")
     try:
         space.rows[name] = rows(text, parser)
     except ValueError as error:

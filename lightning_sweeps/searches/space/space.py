@@ -82,10 +82,10 @@ class Space:
             wanted = [one for one in self.conditions[name] if one.name == other]
             values = candidates(self.distributions[other], wanted)
             values = [changed[other], *values] if other in changed else values
-            fits = next((one for one in values if all(condition.accepts(one) for condition in wanted)), None)
-            if fits is None:
+            fits = [one for one in values if all(condition.accepts(one) for condition in wanted)]
+            if not fits:
                 raise LookupError(name)
-            changed = self.with_value(changed, other, fits)
+            changed = self.with_value(changed, other, fits[0])
         return changed
 
     def draw(self, trial: Trial) -> None:

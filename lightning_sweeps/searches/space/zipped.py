@@ -42,6 +42,9 @@ def rows(text: str, parser: OverridesParser) -> dict[str, list[str]]:
         columns.append([f"{name}={value}" for value in values])
     if len(columns) < 2:
         raise ValueError("zip: two parameters at least go together")
+    names = [column[0].partition("=")[0] for column in columns]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"zip: {twice} is in it twice")
     if len({len(column) for column in columns}) > 1:
         counts = ", ".join(f"{column[0].partition('=')[0]} has {len(column)}" for column in columns)
         raise ValueError(f"zip: its parts have as many values as each other, and {counts}")

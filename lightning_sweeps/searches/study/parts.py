@@ -161,6 +161,16 @@ class PartsScheduler:
         self._whole.on_finished(finished)
 
 
+def parts_noted(study: optuna.Study) -> Parts | None:
+    """How the study's trials are divided; None if they are not."""
+    noted = dict(study.user_attrs.get(PARTS) or {})
+    if not noted:
+        return None
+    aggregate = str(noted.pop("aggregate", "mean"))
+    ((kind, count),) = noted.items()
+    return Parts(kind, int(count), aggregate)
+
+
 def best_part(parts: Mapping[str, Sequence[float]], *, maximized: bool) -> int:
     """The part with the best value of the first objective."""
     return int((max if maximized else min)(parts, key=lambda part: parts[part][0]))
