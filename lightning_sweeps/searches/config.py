@@ -106,6 +106,7 @@ class StudySweeper:
     aggregate: str = "mean"  # of the values of a trial's parts: mean, median, worst, bound
     warm_start: Any = "auto"  # the first trials: config, overrides, a CSV file, an earlier search; null: none
     constraints: Any | None = None  # what a trial must fulfil to count: [parameters<100000, seconds_per_step<0.01]
+    on_duplicate: str = "run"  # parameters that a trial has had: run them again, reuse its values, or skip: draw others
     dry_run: bool = False  # compose and try what would be run, print a table, and leave nothing behind
     storage: Any | None = None  # an Optuna storage URL; null: a journal file in the sweep's folder
     study_name: str | None = None

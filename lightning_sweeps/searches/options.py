@@ -33,6 +33,7 @@ class Options:
     folds: Any
     aggregate: Any
     constraints: Any
+    on_duplicate: Any
     warm_start: Any
     dry_run: bool
     storage: Any

@@ -27,6 +27,7 @@ from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.repeats import Parts, parts_of
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.study.duplicates import drawing, require_way
 from lightning_sweeps.searches.study.opening import open_study
 from lightning_sweeps.searches.study.parts import require_same_parts
 from lightning_sweeps.searches.warm_start import WarmStart, warm_start
@@ -50,6 +51,7 @@ class Plan:
     first: WarmStart
     names: list[str]
     constraints: tuple[Constraint, ...]
+    reuses: bool  # the values of a trial with the same parameters
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
         """The study, new or to go on with; the budget is for what it lacks."""
@@ -104,10 +106,14 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
         extended=bool(options.custom_search_space),
         constrained=bool(bounds),
     )
+    way = require_way(options.on_duplicate)
+    if way == "skip" and (points := space.combinations()) is not None:
+        n_trials = min(n_trials, len(points))
     kept_count(options.keep_checkpoints, len(chosen))
     budget = Budget(n_trials, **{name: getattr(options, name) for name in BUDGETS})
     accept = getattr(task_function, "check", None)
     compose = Composer(space, program.hydra_context, config, options.custom_search_space, accept)
+    compose.draw = drawing(space, way)
     compose.check()
     parts = parts_of(options.repeats, options.folds, options.aggregate, list(space.distributions))
     if parts is not None:
@@ -116,7 +122,19 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     samples = not isinstance(sampler, Exhaustive | GridSampler)
     first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
     return Plan(
-        space, chosen, pruner, sampler, why, budget, compose, options.start_timeout, parts, first, names, bounds
+        space,
+        chosen,
+        pruner,
+        sampler,
+        why,
+        budget,
+        compose,
+        options.start_timeout,
+        parts,
+        first,
+        names,
+        bounds,
+        way == "reuse",
     )
 
 

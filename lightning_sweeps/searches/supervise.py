@@ -75,9 +75,9 @@ def supervise(
 
 def _scheduler(plan: Plan, study: optuna.Study) -> Scheduler:
     if (parts := plan.parts) is None:
-        return StudyScheduler(study, plan.compose)
+        return StudyScheduler(study, plan.compose, reuses=plan.reuses)
 
     def part_of(whole: Member, number: int) -> Member:
         return plan.compose.part(whole, number, parts.overrides(whole.config, number))
 
-    return PartsScheduler(study, plan.compose, part_of, parts)
+    return PartsScheduler(study, plan.compose, part_of, parts, reuses=plan.reuses)

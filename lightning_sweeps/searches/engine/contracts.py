@@ -131,6 +131,18 @@ class RefusedError(Exception):
         self.trial, self.reason = trial, reason
 
 
+class KnownError(Exception):
+    """A claimed trial need not be run: another one has had its parameters.
+
+    Args:
+        other: that trial's number.
+    """
+
+    def __init__(self, trial: int, other: int) -> None:
+        super().__init__(f"the same as trial {other}")
+        self.trial, self.other = trial, other
+
+
 class NotBegunError(Exception):
     """A trial has failed while it was being claimed."""
 
@@ -155,6 +167,7 @@ class Scheduler(Protocol):
 
         Raises:
             RefusedError: no work can be made of a claimed trial.
+            KnownError: a claimed trial need not be run.
             NotBegunError: raised by ``claim``, as are the ledger's errors; both must pass.
         """
 
@@ -250,6 +263,9 @@ class Ledger(Protocol):
 
     def refuse(self, trial: int, reason: str) -> Finished | None:
         """Record that a trial failed before it could begin; None if it is not ours any more."""
+
+    def reuse(self, trial: int, other: int) -> Finished | None:
+        """Record a trial with what another one has come to; None if it is not ours any more."""
 
     def release(self, trial: int, seconds: float | None = None) -> None:
         """Let it wait to be run again, by whomever.

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lightning_sweeps.searches.engine.attempt import Attempt, Progress
-from lightning_sweeps.searches.engine.contracts import Claim, Ledger, NotBegunError, RefusedError, Scheduler, View, Work
+from lightning_sweeps.searches.engine.contracts import (
+    Claim,
+    KnownError,
+    Ledger,
+    NotBegunError,
+    RefusedError,
+    Scheduler,
+    View,
+    Work,
+)
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome
 from lightning_sweeps.searches.engine.running import Running
 from lightning_sweeps.searches.engine.tally import Tally
@@ -36,6 +45,8 @@ class Ours:
                 work = self.scheduler.propose(self._claim)
             except RefusedError as error:
                 self._record(error.trial, self.ledger.refuse(error.trial, error.reason))
+            except KnownError as error:
+                self._record(error.trial, self.ledger.reuse(error.trial, error.other))
             except NotBegunError as error:
                 self._record(error.finished.number, error.finished)
             else:

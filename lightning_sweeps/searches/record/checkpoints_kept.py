@@ -65,8 +65,8 @@ class Checkpoints:
 
     def _delete(self, trial: FrozenTrial) -> None:
         folder = Path(trial.user_attrs.get("folder", ""))
-        if folder.parent != self.folder:
-            return  # another supervisor's
+        if folder.parent != self.folder or "reused" in trial.user_attrs:
+            return  # another supervisor's, or another trial's
         files = [*folder.glob("checkpoints/*.ckpt"), *folder.glob("[0-9]*/checkpoints/*.ckpt")]  # of its parts
         self.trials += bool(files)
         for file in files:

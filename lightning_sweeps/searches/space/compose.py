@@ -46,6 +46,7 @@ class Composer:
         accept: Callable[[DictConfig], None] | None = None,
     ) -> None:
         self.space = space
+        self.draw: Callable[[Trial], None] = space.draw
         self.accept = accept
         self.loader = hydra_context.config_loader
         self.master = master
@@ -64,7 +65,7 @@ class Composer:
 
     def __call__(self, trial: Trial, restarted: bool) -> Member:
         """Draw the parameters of a trial and compose its config, for a trial that is new or run again."""
-        self.space.draw(trial)
+        self.draw(trial)
         if self.extend is not None:
             self.extend(self.master, trial)
         folder = Path(self.master.hydra.sweep.dir)

@@ -6,9 +6,11 @@ instead of by reading the study. For that one needs the study's storage and the 
 release has other names, ``tests/test_private_parts.py`` says which.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
@@ -46,6 +48,50 @@ def read_anew(study: optuna.Study) -> None:
 def let_samplers_stop(study: optuna.Study) -> None:
     """Make ``study.stop``, which samplers call, work as in ``optimize``; it would raise."""
     study._thread_local.in_optimize_loop = True
+
+
+def draw_ahead(
+    trial: Trial,
+    distributions: Mapping[str, BaseDistribution],
+    has: Callable[[str, Mapping[str, Any]], bool],
+    *,
+    again: bool,
+) -> dict[str, Any]:
+    """What the sampler would have the trial's parameters be, without noting it.
+
+    Args:
+        has: whether a parameter is there with these values of those before it.
+        again: another draw than the one that the trial began with.
+    """
+    study, frozen = trial.study, trial._get_latest_trial()
+    relative = trial.relative_params
+    if again:
+        relative = study.sampler.sample_relative(study, frozen, trial.relative_search_space or {})
+    drawn: dict[str, Any] = {}
+    for name, distribution in distributions.items():
+        if not has(name, drawn):
+            continue
+        if distribution.single():
+            drawn[name] = distribution.to_external_repr(distribution.to_internal_repr(_only(distribution)))
+        elif name in relative:
+            drawn[name] = relative[name]
+        else:
+            drawn[name] = study.sampler.sample_independent(study, frozen, name, distribution)
+    return drawn
+
+
+def _only(distribution: Any) -> Any:
+    return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
+
+
+def is_fixed(trial: Trial) -> bool:
+    """Whether parameters of the trial were given when it was put into the study."""
+    return bool(trial._fixed_params)
+
+
+def fix(trial: Trial, params: Mapping[str, Any]) -> None:
+    """Have the trial's parameters be these."""
+    trial._fixed_params = dict(params)
 
 
 def is_stopped(study: optuna.Study) -> bool:

@@ -22,6 +22,7 @@ from lightning_sweeps.searches.study.parts import FIRST_PART, PARTS, best_part
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
+REUSED = ("folder", "overrides", FIRST_PART, PARTS, "checkpoint", "epochs", "seed", CONSTRAINTS)  # of the other trial
 TOLD = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # every other outcome is recorded as FAIL
 
 
@@ -121,6 +122,21 @@ class StudyLedger:
             del self._trials[trial]
             return None
         return self._tell(self._trials[trial], Outcome("failed", reason=reason))
+
+    def reuse(self, trial: int, other: int) -> Finished | None:
+        ours, known = self._trials[trial], storage_of(self.study).get_trial(self._id_of(other))
+        if not self.owner.owns(ours):
+            del self._trials[trial]
+            return None
+        for name in REUSED:
+            if name in known.user_attrs:
+                ours.set_user_attr(name, known.user_attrs[name])
+        ours.set_user_attr("reused", other)
+        ours.set_user_attr("reason", f"the same as trial {other}")
+        return self._tell(ours, Outcome("done", list(known.values or ())))
+
+    def _id_of(self, number: int) -> int:
+        return id_of(self.study.get_trials(deepcopy=False)[number])
 
     def _tell(self, trial: Trial, outcome: Outcome) -> Finished:
         state = TOLD.get(outcome.how, TrialState.FAIL)

@@ -47,11 +47,13 @@ class PartsScheduler:
         compose: Callable[[Trial, bool], Member],
         part_of: Callable[[Member, int], Member],
         parts: Parts,
+        *,
+        reuses: bool = False,
     ) -> None:
         self.study = study
         self.parts = parts
         self._part_of = part_of
-        self._whole = StudyScheduler(study, compose)
+        self._whole = StudyScheduler(study, compose, reuses=reuses)
         self._maximized = [one is StudyDirection.MAXIMIZE for one in study.directions]
         self._view = by_the_first_objective(study) if len(study.directions) > 1 else None
         self._trials: dict[int, Trial] = {}

@@ -10,9 +10,10 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, RefusedError, Reported, Work
+from lightning_sweeps.searches.engine.contracts import Claim, Decision, KnownError, Member, RefusedError, Reported, Work
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome, State, told_of
 from lightning_sweeps.searches.store.optunas import id_of, is_stopped, let_samplers_stop, storage_of
+from lightning_sweeps.searches.study.duplicates import same_as
 from lightning_sweeps.searches.study.first_objective import by_the_first_objective, report_and_judge
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 
@@ -24,10 +25,12 @@ class StudyScheduler:
 
     Args:
         compose: samples a trial's parameters and composes its config; the flag says that it is run again.
+        reuses: a trial with the parameters of a complete one has its values, and is not run.
     """
 
-    def __init__(self, study: optuna.Study, compose: Callable[[Trial, bool], Member]) -> None:
+    def __init__(self, study: optuna.Study, compose: Callable[[Trial, bool], Member], *, reuses: bool = False) -> None:
         self.study = study
+        self.reuses = reuses
         self.compose = compose
         self._trials: dict[int, Trial] = {}  # by number, those that run
         several, nop = len(study.directions) > 1, isinstance(study.pruner, optuna.pruners.NopPruner)
@@ -54,6 +57,8 @@ class StudyScheduler:
         except (Exception, SystemExit) as error:
             log.debug("no parameters", exc_info=True)
             raise RefusedError(claimed.trial, told_of("its parameters", error)) from error
+        if self.reuses and not claimed.resumed and (other := same_as(self.study, trial)) is not None:
+            raise KnownError(claimed.trial, other.number)
         self._trials[claimed.trial] = trial
         return Work((member,))
 
