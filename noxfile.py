@@ -120,7 +120,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Speed, as tables: ``-- run.py`` (the default), ``search.py``, ``scale.py`` or ``own_work.py``, and arguments."""
+    """Tables: ``-- run.py`` (the default), ``search.py``, ``scale.py``, ``own_work.py``, ``quality.py``; arguments."""
     install(session, "benchmarks")
     script, *arguments = session.posargs or ["run.py"]
     session.run("python", f"benchmarks/{script}", *arguments)
