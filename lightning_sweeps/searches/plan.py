@@ -119,7 +119,7 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     if parts is not None:
         parts.overrides(compose.numbered(space.overrides(space.first())), 0)
     names = [str(metric_of(config)), *map(str, also_of(config))]
-    samples = not isinstance(sampler, Exhaustive | GridSampler)
+    samples = not isinstance(getattr(sampler, "sampler", sampler), Exhaustive | GridSampler)  # it may be a Numbered one
     first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
     return Plan(
         space,

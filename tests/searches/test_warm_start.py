@@ -36,6 +36,13 @@ def test_a_search_begins_with_the_configs_own_values_unless_they_lie_outside(swe
     assert params("other0")[0] != {"x": 1.0, "y": 0}
 
 
+def test_a_grid_runs_each_of_its_points(sweep):
+    done = sweep("x=1.0,2.0,3.0", "y=0,1", "hydra/sweeper/sampler=grid")
+    assert done.returncode == 0, done.stderr
+    assert "the first one has" not in done.stdout
+    assert sorted((point["x"], point["y"]) for point in params()) == [(x, y) for x in (1.0, 2.0, 3.0) for y in (0, 1)]
+
+
 def test_overrides_a_table_and_an_earlier_search_come_first(sweep, own_folder):
     Path("points.csv").write_text("x,y\n-1.5,2\n3.0,\n")
     done = sweep(
