@@ -21,7 +21,7 @@ import statistics
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -33,14 +33,58 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import wilcoxon
-
-from lightning_sweeps.searches.space.staged import Staged
 
 Space = Mapping[str, BaseDistribution]
 BUDGETS = (20, 50, 100)
 BASELINE = "tpe"  # Optuna's own default, which the others are compared with
 LOGARITHMIC = 20  # a range whose ends are that many times apart is searched on a logarithmic scale
+
+
+class Staged(BaseSampler):
+    """Spreads the first trials evenly over the space, and then learns from them.
+
+    Args:
+        first: draws the trials with the first numbers, as points of the whole space.
+        then: draws the others.
+        n_first: how many there are of the first.
+        space: the parameters that are always there.
+    """
+
+    def __init__(
+        self, first: BaseSampler, then: BaseSampler, n_first: int, space: Mapping[str, BaseDistribution]
+    ) -> None:
+        self.first = first
+        self.then = then
+        self.n_first = n_first
+        self.space = {name: one for name, one in space.items() if not one.single()}
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        return self.first if trial.number < self.n_first else self.then
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._of(trial).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        if trial.number < self.n_first:
+            return self.space  # else it would first have to see a trial
+        return self.then.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        self._of(trial).after_trial(study, trial, state, values)
 
 
 def staged(then: Callable[[int], BaseSampler], count: int) -> Callable[[int, Space], BaseSampler]:
