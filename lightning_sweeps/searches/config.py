@@ -136,6 +136,7 @@ class StudySweeper:
     stop_timeout: Any = 120.0  # seconds for a stopped trial that is writing a checkpoint; others have ten
     target: float | None = None  # stop when the best value is this good
     patience: int | None = None  # stop after so many finished trials without a better one
+    terminator: Any | None = None  # auto: stop when less is left to gain than the noise of a value
     grace_period: Any = 60.0  # seconds without a sign of life after which a supervisor elsewhere counts as gone
     max_retries: int = 0  # for trials that something outside has ended: a signal, a lost process
 

@@ -57,6 +57,7 @@ class Options:
     stop_timeout: float
     target: float | None
     patience: int | None
+    terminator: Any
     grace_period: float
     max_retries: int
 

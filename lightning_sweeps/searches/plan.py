@@ -30,6 +30,7 @@ from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.study.duplicates import drawing, require_way
 from lightning_sweeps.searches.study.opening import open_study
 from lightning_sweeps.searches.study.parts import require_same_parts
+from lightning_sweeps.searches.terminator import require_terminator
 from lightning_sweeps.searches.warm_start import WarmStart, warm_start
 
 BUDGETS = ("timeout", "trial_timeout", "stop_timeout", "target", "patience", "max_failure_rate", "max_retries")
@@ -51,6 +52,7 @@ class Plan:
     first: WarmStart
     names: list[str]
     constraints: tuple[Constraint, ...]
+    terminates: bool  # when little is left to gain
     reuses: bool  # the values of a trial with the same parameters
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
@@ -122,19 +124,20 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     samples = not isinstance(getattr(sampler, "sampler", sampler), Exhaustive | GridSampler)  # it may be a Numbered one
     first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
     return Plan(
-        space,
-        chosen,
-        pruner,
-        sampler,
-        why,
-        budget,
-        compose,
-        options.start_timeout,
-        parts,
-        first,
-        names,
-        bounds,
-        way == "reuse",
+        space=space,
+        directions=chosen,
+        pruner=pruner,
+        sampler=sampler,
+        why=why,
+        budget=budget,
+        compose=compose,
+        start_timeout=options.start_timeout,
+        parts=parts,
+        first=first,
+        names=names,
+        constraints=bounds,
+        terminates=require_terminator(options.terminator, len(chosen)),
+        reuses=way == "reuse",
     )
 
 

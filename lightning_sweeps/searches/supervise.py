@@ -25,6 +25,7 @@ from lightning_sweeps.searches.study.owners import Owner
 from lightning_sweeps.searches.study.parts import PartsScheduler
 from lightning_sweeps.searches.study.scheduler import StudyScheduler
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
+from lightning_sweeps.searches.terminator import Terminating
 
 TRIALS_OF_A_LONG_REPORT = 10  # from here on it has importances, for which scikit-learn is imported
 
@@ -74,6 +75,11 @@ def supervise(
 
 
 def _scheduler(plan: Plan, study: optuna.Study) -> Scheduler:
+    scheduler = _of_parts(plan, study)
+    return Terminating(scheduler, study) if plan.terminates else scheduler
+
+
+def _of_parts(plan: Plan, study: optuna.Study) -> Scheduler:
     if (parts := plan.parts) is None:
         return StudyScheduler(study, plan.compose, reuses=plan.reuses)
 

@@ -155,8 +155,8 @@ class Scheduler(Protocol):
     """A sampler and a pruner."""
 
     @property
-    def exhausted(self) -> bool:
-        """Whether it has nothing more to propose."""
+    def exhausted(self) -> str:
+        """Why it has nothing more to propose; empty if it has."""
 
     def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
         """What to do in the next free slot; None if there is nothing just now.

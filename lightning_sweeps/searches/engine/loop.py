@@ -123,8 +123,8 @@ class Loop:
             self.ours.begin(work, free)
 
     def _has_ended(self) -> bool:
-        if not self.ending and self.scheduler.exhausted:
-            self.ending = "its sampler, which has nothing more to try"
+        if not self.ending:
+            self.ending = self.scheduler.exhausted
         if not self.ending:
             self.ending = self.tally.why_end()
         return bool(self.ending)

@@ -50,7 +50,7 @@ def certainty(study: optuna.Study) -> Certainty | None:
         return None
     if {name for trial in best for name in trial.params} == {"seed"}:  # seeds are no configurations to choose from
         return None
-    found = _noise(study)
+    found = noise_of(study)
     if found is None:
         return None
     noise, source = found
@@ -62,7 +62,8 @@ def certainty(study: optuna.Study) -> Certainty | None:
     return Certainty(noise, source, near, _probability([sign * (one.value or 0.0) for one in best], noise))
 
 
-def _noise(study: optuna.Study) -> tuple[float, str] | None:
+def noise_of(study: optuna.Study) -> tuple[float, str] | None:
+    """A value's standard deviation, and what tells of it: ``repeats`` or ``curves``; None if nothing does."""
     complete = [one for one in study.get_trials(deepcopy=False) if one.state is TrialState.COMPLETE]
     parts = [
         [values[0] for values in trial.user_attrs[PARTS].values()] for trial in complete if PARTS in trial.user_attrs

@@ -60,7 +60,7 @@ class PartsScheduler:
         self._divided: dict[int, Divided] = {}
 
     @property
-    def exhausted(self) -> bool:
+    def exhausted(self) -> str:
         return self._whole.exhausted
 
     def propose(self, claim: Callable[[], Claim | None]) -> Work | None:

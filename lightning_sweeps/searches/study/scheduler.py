@@ -40,8 +40,8 @@ class StudyScheduler:
         let_samplers_stop(study)  # else ``study.stop``, which samplers call, raises
 
     @property
-    def exhausted(self) -> bool:
-        return is_stopped(self.study)
+    def exhausted(self) -> str:
+        return "its sampler, which has nothing more to try" if is_stopped(self.study) else ""
 
     def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
         if (claimed := claim()) is None:

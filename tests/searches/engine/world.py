@@ -409,7 +409,7 @@ class FakeScheduler:
 
     def __init__(self, chance: random.Random, chances: Chances, parts: int, together: int) -> None:
         self.chance, self.chances, self.parts, self.together = chance, chances, parts, together
-        self.exhausted = False
+        self.exhausted = ""
         self.waiting: list[Member] = []  # parts that are to be begun, or gone on with
         self.missing: Counter[int] = Counter()  # parts of a trial that have not ended
         self.paused: set[Member] = set()
