@@ -4,16 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lightning_sweeps.searches.engine.attempt import Attempt, Progress
-from lightning_sweeps.searches.engine.contracts import (
-    Claim,
-    KnownError,
-    Ledger,
-    NotBegunError,
-    RefusedError,
-    Scheduler,
-    View,
-    Work,
-)
+from lightning_sweeps.searches.engine.contracts import Claim, Ledger, Scheduler, View, Work
+from lightning_sweeps.searches.engine.not_run import KnownError, NotBegunError, RefusedError
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome
 from lightning_sweeps.searches.engine.running import Running
 from lightning_sweeps.searches.engine.tally import Tally

@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lightning_sweeps.machine import identity, usable_cores
-from lightning_sweeps.searches.engine.contracts import NotBegunError
+from lightning_sweeps.searches.engine.not_run import NotBegunError
 from lightning_sweeps.searches.engine.outcome import told_of
 from lightning_sweeps.searches.store.hands import ANYBODY, Hands
 from lightning_sweeps.searches.store.lock import SupervisorLock, is_gone, left_behind

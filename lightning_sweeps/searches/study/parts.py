@@ -9,7 +9,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, RefusedError, Reported, Work
+from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, Reported, Work
+from lightning_sweeps.searches.engine.not_run import RefusedError
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome, checked, with_reported
 from lightning_sweeps.searches.space.repeats import Parts
 from lightning_sweeps.searches.store.optunas import id_of, storage_of

@@ -10,7 +10,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.searches.engine.contracts import Claim, Decision, KnownError, Member, RefusedError, Reported, Work
+from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, Reported, Work
+from lightning_sweeps.searches.engine.not_run import KnownError, RefusedError
 from lightning_sweeps.searches.engine.outcome import Finished, Outcome, State, told_of
 from lightning_sweeps.searches.store.optunas import id_of, is_stopped, let_samplers_stop, storage_of
 from lightning_sweeps.searches.study.duplicates import same_as

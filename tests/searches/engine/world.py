@@ -8,18 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightning_sweeps.searches.engine.contracts import (
-    Begun,
-    Claim,
-    Decision,
-    Ended,
-    Gone,
-    Member,
-    NotBegunError,
-    RefusedError,
-    Reported,
-    Work,
-)
+from lightning_sweeps.searches.engine.contracts import Begun, Claim, Decision, Ended, Gone, Member, Reported, Work
+from lightning_sweeps.searches.engine.not_run import NotBegunError, RefusedError
 from lightning_sweeps.searches.engine.outcome import Finished, News, Outcome, State
 from lightning_sweeps.searches.engine.verdict import Verdict
 
