@@ -222,12 +222,6 @@ def test_another_space_or_direction_is_refused(sweep):
     assert len(rows()) == 2
 
 
-def test_a_pruner_with_two_objectives_is_refused(sweep):
-    done = sweep(*SEARCH, "hydra.sweeper.direction=[minimize,maximize]", "hydra/sweeper/pruner=median")
-    assert done.returncode == 1
-    assert "a pruner compares one objective" in done.stderr
-
-
 def test_a_search_that_failed_at_its_start_goes_on_when_it_is_mended(sweep):
     assert sweep(*SEARCH, "++faults={0:raise,1:raise,2:raise}", "hydra.sweeper.n_trials=6").returncode == 1
     done = sweep(*SEARCH, "hydra.sweeper.n_trials=6")
