@@ -56,6 +56,28 @@ def takes(function, *names):
 
 
 class TestOptuna:
+    def test_a_trial_may_be_given_its_parameters_after_it_was_made(self):
+        trial = optuna.create_study().ask()
+        assert isinstance(trial._get_latest_trial(), optuna.trial.FrozenTrial)
+        assert trial._fixed_params == {}
+        trial._fixed_params = {"x": 2}
+        assert trial.suggest_int("x", 0, 9) == 2
+        assert isinstance(trial.relative_params, dict)
+        assert trial.relative_search_space is not None
+        assert takes(optuna.samplers.BaseSampler.sample_relative, "self", "study", "trial", "search_space")
+
+    def test_a_distribution_says_what_it_contains(self):
+        assert optuna.distributions.IntDistribution(0, 3)._contains(2.0)
+        assert not optuna.distributions.CategoricalDistribution(["a", "b"])._contains(2)
+
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    def test_samplers_keep_what_they_know_of_constraints_where_it_can_be_set(self):
+        assert optuna.samplers.TPESampler()._constraints_func is None
+        assert optuna.samplers.GPSampler()._constraints_func is None
+        for sampler in (optuna.samplers.NSGAIISampler(), optuna.samplers.NSGAIIISampler()):
+            parts = (sampler, sampler._elite_population_selection_strategy, sampler._after_trial_strategy)
+            assert [hasattr(part, "_constraints_func") for part in parts] == [True, True, True]
+
     def test_a_study_has_its_storage_its_number_and_its_thread(self):
         study = optuna.create_study()
         assert isinstance(study._storage, optuna.storages.BaseStorage)

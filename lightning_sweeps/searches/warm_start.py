@@ -10,7 +10,7 @@ import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import distribution_to_json
 
 from lightning_sweeps.errors import ConfigError, nearest
 from lightning_sweeps.overrides.text import key_of, written
@@ -19,6 +19,7 @@ from lightning_sweeps.searches.record.trials_csv import COLUMNS, ranked
 from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.store.optunas import contains
 from lightning_sweeps.searches.study.opening import typed
 
 OPTION = "hydra.sweeper.warm_start"
@@ -143,7 +144,7 @@ def _value(name: str, text: str, where: str, space: Space, key: str) -> Any:
 
 def _inside(point: Mapping[str, Any], where: str, space: Space) -> dict[str, Any]:
     for name, value in point.items():
-        if not _holds(space.distributions[name], value):
+        if not contains(space.distributions[name], value):
             allowed = typed(distribution_to_json(space.distributions[name]))
             raise ConfigError(f"{where}: {key_of(name)}={value} lies outside of {allowed}")
     for name in point:
@@ -151,13 +152,6 @@ def _inside(point: Mapping[str, Any], where: str, space: Space) -> dict[str, Any
             conditions = " and ".join(one.text for one in space.conditions[name])
             raise ConfigError(f"{where}: {key_of(name)} is there only if {conditions}")
     return dict(point)
-
-
-def _holds(distribution: BaseDistribution, value: Any) -> bool:
-    try:
-        return distribution._contains(distribution.to_internal_repr(value))  # noqa: SLF001 (as Optuna itself checks it)
-    except (ValueError, TypeError):
-        return False
 
 
 def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str]:
@@ -178,7 +172,7 @@ def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str
         if held is None:
             return {}, f"the config has no value of its own for {key}"
         value = _value(key, held if isinstance(held, str) else written(held), OPTION, space, name)
-        if not _holds(distribution, value):
+        if not contains(distribution, value):
             return {}, f"the config's own {key}={held} lies outside of {typed(distribution_to_json(distribution))}"
         point[name] = value
     return point, ""

@@ -50,6 +50,14 @@ def let_samplers_stop(study: optuna.Study) -> None:
     study._thread_local.in_optimize_loop = True
 
 
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a parameter may have this value, as Optuna itself checks it."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (ValueError, TypeError):
+        return False
+
+
 def draw_ahead(
     trial: Trial,
     distributions: Mapping[str, BaseDistribution],
