@@ -33,8 +33,7 @@ def main() -> None:
     """Read the command line and do it."""
     parser = Parser("python -m lightning_sweeps.status", description=__doc__)
     parser.add_argument("search", nargs="?", metavar="SEARCH", help="a search's folder, or a storage URL")
-    parser.add_argument("--study", metavar="NAME", help="if the storage has several")
-    parser.add_argument("--storage", metavar="URL", help="of the folder's study, if it has a password")
+    parser.add_study()
     parser.add_argument("--json", action="store_true", help="the same as JSON")
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

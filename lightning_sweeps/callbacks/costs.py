@@ -22,12 +22,12 @@ BYTES_OF_RSS = 1 if sys.platform == "darwin" else 1024
 class Costs(QuietCallback):
     """Measures those of ``COSTS`` that were asked for.
 
-    Raises:
-        ConfigError: there is no such cost.
-
     ``parameters``: how many the module has. ``seconds_per_step``: the median time from one training step's start to the
     next one's, without the first few. ``peak_memory``: in MB, of tensors on the GPU, or of the whole process on a CPU.
     ``seconds``: of training, with its validations.
+
+    Raises:
+        ConfigError: there is no such cost.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -57,12 +57,12 @@ class Costs(QuietCallback):
     def measured(self, module: LightningModule) -> dict[str, float]:
         """The costs that were asked for, as far as they are known."""
         known = {
-            "parameters": _parameters(module),
+            "parameters": count_parameters(module),
             "seconds_per_step": self._seconds_per_step(),
             "peak_memory": _peak_memory(module),
             "seconds": self._seconds or None,
         }
-        return {name: value for name in self.names if (value := known[name]) is not None}
+        return {name: float(value) for name in self.names if (value := known[name]) is not None}
 
     def _seconds_per_step(self) -> float | None:
         pairs = zip(self._starts, self._starts[1:], strict=False)
@@ -70,9 +70,10 @@ class Costs(QuietCallback):
         return statistics.median(steps[STEPS_TO_WARM_UP:] or steps) if steps else None
 
 
-def _parameters(module: LightningModule) -> float | None:
+def count_parameters(module: LightningModule) -> int | None:
+    """The number of parameters; None if layers take their shapes from the first batch."""
     parameters = list(module.parameters())
-    return None if any(map(is_lazy, parameters)) else float(sum(one.numel() for one in parameters))
+    return None if any(map(is_lazy, parameters)) else sum(parameter.numel() for parameter in parameters)
 
 
 def _peak_memory(module: LightningModule) -> float | None:

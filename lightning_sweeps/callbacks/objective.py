@@ -66,7 +66,7 @@ class Objective:
 
     @property
     def logged(self) -> list[str]:
-        """The further objectives that are."""
+        """The further objectives that are logged metrics."""
         return [name for name in self.others if name not in COSTS]
 
     def better(self, a: float, b: float) -> bool:

@@ -28,7 +28,7 @@ from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.files.folders import require_inside
 from lightning_sweeps.overrides.again import ONE_RUN, typed
 from lightning_sweeps.overrides.groups import CONF, add_config_folder, describe_groups
-from lightning_sweeps.overrides.text import key_of
+from lightning_sweeps.overrides.text import flat, key_of
 from lightning_sweeps.runs.one_lightning import share_one_lightning
 from lightning_sweeps.runs.values import require_a_validation, require_kinds
 from lightning_sweeps.safety import trust as trusting
@@ -171,16 +171,11 @@ def _require_one_run(hydra_config: Any, *, dry_run: bool) -> None:
         )
 
 
-def _names(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _names(params: Mapping[str, Any]) -> Iterator[str]:
     from lightning_sweeps.searches.space.zipped import is_zip, zipped_names
 
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _names(value, f"{prefix}{key}.")
-        elif is_zip(value):
-            yield from zipped_names(value)
-        else:
-            yield f"{prefix}{key}"
+    for name, value in flat(params):
+        yield from zipped_names(value) if is_zip(value) else (name,)
 
 
 def _run(config: DictConfig, folders: Sequence[Path]) -> float | list[float] | None:

@@ -1,7 +1,7 @@
 """Overrides as text, in the grammar of Hydra."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -19,6 +19,15 @@ def replaced(overrides: Iterable[str], changed: Iterable[str]) -> list[str]:
 def key_of(override: str) -> str:
     """What an override sets: ``a.b`` of ``+a.b=1``."""
     return override.lstrip("+").partition("=")[0]
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands in nested mappings, under names with dots."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def override_value(value: object) -> str:

@@ -24,8 +24,7 @@ def main() -> None:
     """Read the command line and do it."""
     parser = Parser("python -m lightning_sweeps.report", description=__doc__)
     parser.add_argument("searches", nargs="+", metavar="SEARCH", help="a search's folder, or a storage URL")
-    parser.add_argument("--study", metavar="NAME", help="if the storage has several")
-    parser.add_argument("--storage", metavar="URL", help="of the folder's study, if it has a password")
+    parser.add_study()
     parser.add_argument("--format", choices=["html", *FORMATS], default="html", help="a table goes to the screen")
     parser.add_argument("--json", action="store_true", help="a summary and all trials to the screen, as JSON")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write")

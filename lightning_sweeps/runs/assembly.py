@@ -12,10 +12,9 @@ from hydra.types import RunMode
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ProgressBar
 from omegaconf import OmegaConf
-from torch.nn.parameter import is_lazy
 
 from lightning_sweeps.callbacks import FiniteLoss, History, RandomState, SaveOnInterrupt
-from lightning_sweeps.callbacks.costs import Costs
+from lightning_sweeps.callbacks.costs import Costs, count_parameters
 from lightning_sweeps.callbacks.objective import Objective, ObjectiveTracker
 from lightning_sweeps.errors import CheckpointError, ConfigError, nearest
 from lightning_sweeps.files import latest
@@ -139,12 +138,6 @@ def build_module(
     module = build(filled, "model")
     _require_module(module)
     return module  # type: ignore[no-any-return]
-
-
-def count_parameters(module: LightningModule) -> int | None:
-    """The number of parameters; None if layers take their shapes from the first batch."""
-    parameters = list(module.parameters())
-    return None if any(map(is_lazy, parameters)) else sum(parameter.numel() for parameter in parameters)
 
 
 @dataclass

@@ -10,8 +10,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
 
+from lightning_sweeps.callbacks.costs import count_parameters
 from lightning_sweeps.callbacks.objective import ObjectiveTracker
-from lightning_sweeps.runs.assembly import assemble, count_parameters
+from lightning_sweeps.runs.assembly import assemble
 
 BATCHES = 2  # the first one also warms up
 OFF = {

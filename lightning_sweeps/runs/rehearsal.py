@@ -7,9 +7,10 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from lightning_sweeps.callbacks.costs import count_parameters
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.runs import optimization
-from lightning_sweeps.runs.assembly import assemble, count_parameters
+from lightning_sweeps.runs.assembly import assemble
 from lightning_sweeps.safety.trust import build
 
 

@@ -20,7 +20,7 @@ from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.searches.execute.processes import Processes
 from lightning_sweeps.searches.execute.rehearsing import Rehearsing
 from lightning_sweeps.searches.plan import Plan
-from lightning_sweeps.searches.record.view import clock, counted, shown
+from lightning_sweeps.searches.record.view import clock, number_of, shown
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.store.journal import JOURNAL
@@ -95,7 +95,7 @@ def _points(plan: Plan) -> Sequence[Mapping[str, Any]]:
     drawn = []
     for _ in range(min(HANDFUL, plan.budget.n_trials)):
         trial = study.ask()
-        plan.space.draw(trial)
+        plan.compose.draw(trial)
         drawn.append(dict(trial.params))
     return drawn
 
@@ -134,7 +134,7 @@ def _show(plan: Plan, said: Mapping[str, Any], measures: bool) -> None:
     trials = said["trials"]
     each = f", each the {plan.parts}" if plan.parts is not None else ""
     say(f"dry run: {said['objective']}\n")
-    say(f"{said['sampler']}, {counted(said['n_trials'])}{each}, {said['n_jobs']} at a time\n")
+    say(f"{said['sampler']}, {number_of(said['n_trials'])}{each}, {said['n_jobs']} at a time\n")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("trial", *(("parameters", "batches", "epochs", "time") if measures else ())):
         table.add_column(name, justify="right")

@@ -50,7 +50,7 @@ def preview(options: Options, program: Program, arguments: Sequence[str], shown:
 def _first_trial(plan: Plan) -> tuple[dict[str, Any], DictConfig]:
     """Parameters as the sampler draws them, and the config with them."""
     trial = plan.open(InMemoryStorage(), "preview").ask()
-    plan.space.draw(trial)
+    plan.compose.draw(trial)
     params = dict(trial.params)
     return params, plan.compose.numbered(plan.space.overrides(params))
 

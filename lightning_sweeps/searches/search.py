@@ -32,10 +32,10 @@ from lightning_sweeps.searches.launched import Launched, wait_for_workers
 from lightning_sweeps.searches.options import Options
 from lightning_sweeps.searches.plan import Plan, make_plan
 from lightning_sweeps.searches.record.ending import summarize, why_failed
-from lightning_sweeps.searches.record.provenance import record_start
+from lightning_sweeps.searches.record.provenance import EVERYTHING, record_start
 from lightning_sweeps.searches.record.record import Record
 from lightning_sweeps.searches.record.trials_csv import best_trial
-from lightning_sweeps.searches.record.view import counted
+from lightning_sweeps.searches.record.view import number_of
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.tries import Tries
@@ -152,7 +152,8 @@ def _record_start(
 ) -> None:
     said = {"changed": changed, "trials": len(study.get_trials(deepcopy=False))} if changed else {}
     settings = {"cwd": config.hydra.runtime.cwd, "sampler": plan.why, "n_trials": plan.budget.n_trials}
-    record_start(study, folder, {**settings, **at_once, **said})
+    everything = {EVERYTHING: isinstance(plan.sampler, Exhaustive)}
+    record_start(study, folder, {**settings, **everything, **at_once, **said})
 
 
 def _write_report(errand: Errand, where: tuple[str, str | None, str]) -> None:
@@ -203,7 +204,7 @@ def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> N
     what = described(plan.directions, config)
     each = f", each the {plan.parts}" if plan.parts is not None else ""
     more += f"; {plan.first.said}" if plan.first.said else ""
-    trials = counted(plan.budget.n_trials)
+    trials = number_of(plan.budget.n_trials)
     log.info("search in %s: %s\n%s, %s%s%s", from_here(folder), what, plan.why, trials, each, more)
 
 

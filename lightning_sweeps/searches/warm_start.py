@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import distribution_to_json
 
 from lightning_sweeps.errors import ConfigError, nearest
-from lightning_sweeps.overrides.text import key_of, written
+from lightning_sweeps.overrides.text import flat, key_of, written
 from lightning_sweeps.searches.record.saved import open_saved
 from lightning_sweeps.searches.record.trials_csv import COLUMNS, ranked
 from lightning_sweeps.searches.space.choices import choices_of
@@ -92,7 +92,7 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
             raise ConfigError(f"{OPTION}: {unknown[0]}: an earlier search is {{from: FOLDER, best: 3, study: NAME}}")
         yield from _of_a_search(str(part["from"]), part.get("best", BEST), part.get("study"), space)
     elif isinstance(part, Mapping):
-        given = {str(name): value for name, value in _flat(part)}
+        given = dict(flat(part))
         texts = {name: str(value) if name in space.rows else written(value) for name, value in given.items()}
         yield _point(texts, OPTION, space)
     elif isinstance(part, str) and part.endswith(".csv"):
@@ -107,14 +107,6 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
                 "or an earlier search's folder"
             )
         yield _point({key_of(one): one.partition("=")[2] for one in lines}, OPTION, space)
-
-
-def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _point(texts: Mapping[str, str], where: str, space: Space) -> dict[str, Any]:

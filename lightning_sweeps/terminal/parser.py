@@ -14,6 +14,11 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str | None = None) -> None:
         super().__init__(prog, description=description, allow_abbrev=False)
 
+    def add_study(self) -> None:
+        """The options that say which study of a storage, or of a folder, is meant."""
+        self.add_argument("--study", metavar="NAME", help="if the storage has several")
+        self.add_argument("--storage", metavar="URL", help="of the folder's study, if it has a password")
+
     def error(self, message: str) -> NoReturn:
         """Say it and leave with exit code 2, as ``argparse`` does."""
         sys.stderr.write(f"error: {message}; see {self.prog} --help\n")

@@ -23,7 +23,7 @@ from lightning_sweeps.safety.user_key import is_signed, signature
 from lightning_sweeps.searches.execute.nvml import devices
 
 PROVENANCE = "provenance.json"
-ALL, ONLY = "all ", "the only combination"  # so begins what a start notes of its sampler if that runs everything
+EVERYTHING = "every_combination"  # of a start: whether it is to run all of a finite space
 START = "start:"  # attributes of the study, which tell of its starts even without its folder
 LARGEST_DIFF = 1_000_000  # characters
 
@@ -104,7 +104,7 @@ def starts_of(study: optuna.Study) -> list[dict[str, Any]]:
 def ran_everything(study: optuna.Study) -> bool:
     """Whether its last start was to run every combination of a finite space."""
     starts = starts_of(study)
-    return bool(starts) and str(starts[-1].get("sampler", "")).startswith((ALL, ONLY))
+    return bool(starts) and bool(starts[-1].get(EVERYTHING))
 
 
 def machine() -> dict[str, Any]:

@@ -148,7 +148,7 @@ def shown(params: Mapping[str, Any]) -> str:
     )
 
 
-def counted(trials: int) -> str:
+def number_of(trials: int) -> str:
     """``1 trial``, ``2 trials``."""
     return "1 trial" if trials == 1 else f"{trials} trials"
 

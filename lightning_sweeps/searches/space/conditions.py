@@ -10,10 +10,9 @@ from hydra.errors import HydraException
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lightning_sweeps.errors import ConfigError, nearest
-from lightning_sweeps.overrides.text import key_of
+from lightning_sweeps.overrides.text import flat, key_of
 from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.condition import TEXT, Condition
-from lightning_sweeps.searches.space.parse import flat
 from lightning_sweeps.searches.space.space import Space
 
 OPTION = "hydra.sweeper.conditions"
@@ -42,12 +41,13 @@ def conditional(space: Space, given: Mapping[str, Any] | None) -> Space:
         parsed[found.named(name, where)] = [_parse(where, text, found) for text in _texts(where, texts)]
     conditions: dict[str, tuple[Condition, ...]] = {}
     absent: set[str] = set()
-    for name in _parents_first(space, parsed):
+    parents_first = _parents_first(space, parsed)
+    for name in parents_first:
         if any(one.name in absent or not _can_hold(one, found) for one in parsed.get(name, ())):
             absent.add(name)
         elif rest := tuple(one for one in parsed.get(name, ()) if one.name in space.distributions):
             conditions[name] = rest
-    order = [name for name in _parents_first(space, parsed) if name in space.distributions.keys() - absent]
+    order = [name for name in parents_first if name in space.distributions.keys() - absent]
     result = replace(
         space,
         distributions={name: space.distributions[name] for name in order},

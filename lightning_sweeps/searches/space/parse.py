@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,7 +12,7 @@ from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.overrides.text import written
+from lightning_sweeps.overrides.text import flat, written
 from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.hydras import without_shuffle
 from lightning_sweeps.searches.space.listed import from_file
@@ -107,15 +107,6 @@ def _lines(params: Mapping[str, Any]) -> list[str]:
             except ValueError as error:
                 raise ConfigError(f"hydra.sweeper.params.{name}: {error}") from error
     return lines
-
-
-def flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """What stands in nested mappings, under names with dots."""
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _add(space: Space, name: str, override: Override) -> None:

@@ -64,6 +64,8 @@ class Space:
 
     def present(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Those of these parameters that are there with the values of the others."""
+        if not self.conditions:
+            return dict(params)
         order = {name: place for place, name in enumerate(self.distributions)}
         found: dict[str, Any] = {}
         for name in sorted(params, key=lambda name: order.get(name, len(order))):  # what others depend on comes first

@@ -84,13 +84,14 @@ class StudyLedger:
             del self._trials[member.trial]
             return None
         note_seconds(trial, seconds)
-        note_result(trial, self._with_checkpoint(trial, member))
+        folder = self._with_checkpoint(trial, member)
+        note_result(trial, folder)
         if outcome.take is not None:
             reports = storage_of(self.study).get_trial(id_of(trial)).intermediate_values
             outcome = with_reported(outcome, reports, maximized=self._maximized[0])
         outcome = checked(outcome, self._maximized)
         if self._constraints and outcome.how in ("done", "pruned"):
-            outcome = self._constrained(trial, self._with_checkpoint(trial, member), outcome)
+            outcome = self._constrained(trial, folder, outcome)
         return self._tell(trial, outcome)
 
     def _constrained(self, trial: Trial, folder: Path, outcome: Outcome) -> Outcome:
