@@ -13,12 +13,12 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 OF_A_SEARCH = ("hydra", "optuna", "rich.console", "sqlalchemy")
 OF_OTHERS = (
@@ -53,8 +53,7 @@ class Commands:
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether a fork finds this environment as a new interpreter would."""
-        names = {name for name in (*environment, *self.environment) if name.startswith(READ_AT_A_START)}
-        return all(environment.get(name) == self.environment.get(name) for name in names - {"PYTHONPATH"})
+        return _same_start(environment, self.environment)
 
     def run(
         self,
@@ -110,21 +109,64 @@ class Commands:
         return self._server.stdout.readline()
 
 
+def _same_start(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    names = {name for name in (*one, *other) if name.startswith(READ_AT_A_START)}
+    return all(one.get(name) == other.get(name) for name in names - {"PYTHONPATH"})
+
+
 def _serve(commands: IO[str], answers: IO[str]) -> None:
     for line in commands:
-        command = json.loads(line)
-        process = os.fork()
-        if not process:
-            _become(command)
+        process, replacement = _fork(json.loads(line))
         answers.write(f"{process}\n")
         answers.flush()
         _, status = os.waitpid(process, 0)
+        while replaced := _read(replacement):
+            process, replacement = _fork(json.loads(replaced))
+            _, status = os.waitpid(process, 0)
         answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
         answers.flush()
 
 
-def _become(command: dict[str, Any]) -> None:
+def _fork(command: dict[str, Any]) -> tuple[int, int]:
+    """The process, and where it writes what it wants to be replaced by."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        os.close(reading)
+        _become(command, writing)
+    os.close(writing)
+    return process, reading
+
+
+def _read(descriptor: int) -> bytes:
+    """What was written, if anything; processes that were left behind may still hold the other end."""
+    os.set_blocking(descriptor, False)
+    try:
+        return os.read(descriptor, 1 << 20)
+    except BlockingIOError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _replace(command: dict[str, Any], writing: int) -> Callable[[str, Sequence[str]], NoReturn]:
+    """An ``os.execvp`` that has the server fork what it would have started, if that is Python as it is here."""
+    start, real = dict(os.environ), os.execvp
+
+    def execvp(file: str, arguments: Sequence[str]) -> NoReturn:
+        with_options = arguments[1].startswith("-") and arguments[1] != "-m"
+        if file != sys.executable or with_options or not _same_start(start, os.environ):
+            real(file, arguments)
+        there = {"arguments": arguments[1:], "cwd": str(Path.cwd()), "environment": dict(os.environ)}
+        os.write(writing, json.dumps({**command, **there}).encode())
+        os._exit(0)
+
+    return execvp
+
+
+def _become(command: dict[str, Any], writing: int) -> NoReturn:
     """Be what ``python`` starts."""
+    os.execvp = _replace(command, writing)  # type: ignore[assignment]
     descriptors = [os.open(os.devnull, os.O_RDONLY)]
     descriptors += [os.open(command[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND) for name in ("out", "err")]
     for number, descriptor in enumerate(descriptors):

@@ -17,6 +17,8 @@ FEWER = {
     "n_trials=10": "n_trials=2",
     "n_trials=40": "n_trials=3",
     "max_epochs=5": "max_epochs=1",
+    "max_epochs=3": "max_epochs=1",
+    "folds=5": "folds=2",
 }
 
 WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md", "several_objectives.md")

@@ -63,7 +63,7 @@ def test_pruned_runs_close_cleanly(command, own_folder):
 
 
 def test_a_killed_search_goes_on_from_the_last_checkpoint(own_folder, command):
-    epochs = 60
+    epochs = 30
     overrides = [*SMALL, "seed=1,2", f"trainer.max_epochs={epochs}"]
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "lightning_sweeps", "-m", *overrides],

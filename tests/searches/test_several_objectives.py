@@ -43,7 +43,7 @@ class _Module:
 
 @pytest.mark.slow
 def test_a_search_with_costs_has_a_front_a_column_each_and_names(command):
-    search = ["model=mlp", "model.net.width=4,16,64", "trainer.max_epochs=2", ALSO, "hydra.sweep.dir=s"]
+    search = ["model=mlp", "model.net.width=4,16", "trainer.max_epochs=2", ALSO, "hydra.sweep.dir=s"]
     done = command("-m", *search, "hydra.sweeper.n_jobs=2")
     assert done.returncode == 0, done.stderr
     assert "search in s: maximize val/accuracy, minimize parameters, minimize val/loss" in done.stdout
