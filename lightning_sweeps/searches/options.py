@@ -34,6 +34,7 @@ class Options:
     aggregate: Any
     constraints: Any
     on_duplicate: Any
+    on_oom: Any
     warm_start: Any
     dry_run: bool
     storage: Any

@@ -28,8 +28,10 @@ from lightning_sweeps.searches.space.repeats import Parts, parts_of
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.study.duplicates import drawing, require_way
+from lightning_sweeps.searches.study.infeasible import staying_away
 from lightning_sweeps.searches.study.opening import open_study
 from lightning_sweeps.searches.study.parts import require_same_parts
+from lightning_sweeps.searches.study.smaller_batches import require_way as require_way_out
 from lightning_sweeps.searches.terminator import require_terminator
 from lightning_sweeps.searches.warm_start import WarmStart, warm_start
 
@@ -53,6 +55,7 @@ class Plan:
     names: list[str]
     constraints: tuple[Constraint, ...]
     terminates: bool  # when little is left to gain
+    halves_batches: bool  # of trials that ran out of memory
     reuses: bool  # the values of a trial with the same parameters
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
@@ -127,7 +130,7 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
         space=space,
         directions=chosen,
         pruner=pruner,
-        sampler=sampler,
+        sampler=staying_away(sampler),
         why=why,
         budget=budget,
         compose=compose,
@@ -137,6 +140,7 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
         names=names,
         constraints=bounds,
         terminates=require_terminator(options.terminator, len(chosen)),
+        halves_batches=require_way_out(options.on_oom, compose.numbered(space.overrides(space.first()))),
         reuses=way == "reuse",
     )
 

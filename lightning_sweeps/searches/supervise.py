@@ -24,6 +24,7 @@ from lightning_sweeps.searches.study.news import Reading, maximizes
 from lightning_sweeps.searches.study.owners import Owner
 from lightning_sweeps.searches.study.parts import PartsScheduler
 from lightning_sweeps.searches.study.scheduler import StudyScheduler
+from lightning_sweeps.searches.study.smaller_batches import SmallerBatches
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 from lightning_sweeps.searches.terminator import Terminating
 
@@ -76,6 +77,8 @@ def supervise(
 
 def _scheduler(plan: Plan, study: optuna.Study) -> Scheduler:
     scheduler = _of_parts(plan, study)
+    if plan.halves_batches:
+        scheduler = SmallerBatches(scheduler, plan.compose.changed)
     return Terminating(scheduler, study) if plan.terminates else scheduler
 
 

@@ -1,22 +1,22 @@
 """``hydra.sweeper.terminator=auto``: end a search when what is left to gain is less than the noise of a value."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 
 from lightning_sweeps.errors import ConfigError, nearest
-from lightning_sweeps.searches.engine.contracts import Claim, Decision, Member, Reported, Scheduler, Work
-from lightning_sweeps.searches.engine.outcome import Finished, Outcome, State
+from lightning_sweeps.searches.engine.around import Around
+from lightning_sweeps.searches.engine.contracts import Scheduler
+from lightning_sweeps.searches.engine.outcome import Finished, State
 from lightning_sweeps.searches.record.certainty import noise_of
 
 WAYS = ("auto",)
 LEAST_TRIALS = 20  # complete ones, before the bound means anything
 
 
-class Terminating:
+class Terminating(Around):
     """A scheduler that has nothing more to propose when the search may end.
 
     The bound of the regret is Optuna's (Makarova et al. 2022): a Gaussian process through the values says how much
@@ -24,7 +24,7 @@ class Terminating:
     """
 
     def __init__(self, scheduler: Scheduler, study: optuna.Study) -> None:
-        self.scheduler = scheduler
+        super().__init__(scheduler)
         self.study = study
         self._why = ""
         with warnings.catch_warnings():
@@ -36,18 +36,6 @@ class Terminating:
     @property
     def exhausted(self) -> str:
         return self._why or self.scheduler.exhausted
-
-    def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
-        return self.scheduler.propose(claim)
-
-    def on_report(self, report: Reported) -> Decision:
-        return self.scheduler.on_report(report)
-
-    def on_end(self, member: Member, outcome: Outcome) -> Outcome | None:
-        return self.scheduler.on_end(member, outcome)
-
-    def on_lost(self, trial: int) -> None:
-        self.scheduler.on_lost(trial)
 
     def on_finished(self, finished: Finished) -> None:
         self.scheduler.on_finished(finished)

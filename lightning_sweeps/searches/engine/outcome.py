@@ -20,6 +20,7 @@ class Outcome:
     values: list[float] = field(default_factory=list)
     reason: str = ""
     take: str | None = None  # done without values: the trial's ``best`` report counts, or its ``last``
+    out_of_memory: bool = False  # what failed did so for this
     at: float = field(default_factory=time.time)  # of several ranks that fail, the first has the cause
 
 

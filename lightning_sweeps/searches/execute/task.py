@@ -19,6 +19,9 @@ from lightning_sweeps.errors import RunInterruptedError
 from lightning_sweeps.partials import let_partials_be_pickled
 from lightning_sweeps.searches.engine.outcome import Outcome, judge
 
+# As CUDA's libraries, MPS and the allocator of torch for CPUs have it.
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|_ALLOC_FAILED", re.IGNORECASE)
+
 READY = "ready"  # the process is set up, and waits for a trial
 BEGUN = "begun"  # the process is calling the task function
 SAVING, SAVED = "saving", "saved"  # the process has begun, or finished, to write a checkpoint
@@ -127,7 +130,18 @@ def failed(error: BaseException) -> Outcome:
     if "CUDA out of memory" in first:
         asked = re.search(r"Tried to allocate ([\d.]+) (\w+)", first)
         reason = "CUDA out of memory" + (f", {float(asked[1]):.1f} {asked[2]} asked" if asked else "")
-    return Outcome("no space" if _is_full_disk(error) else "failed", reason=reason)
+    how = "no space" if _is_full_disk(error) else "failed"
+    return Outcome(how, reason=reason, out_of_memory=is_out_of_memory(error))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error, or one that led to it, means that a device or the machine has no memory left."""
+    return any(
+        isinstance(one, MemoryError)
+        or type(one).__name__ == "OutOfMemoryError"  # torch's, which is not imported here
+        or (isinstance(one, RuntimeError) and _NO_MEMORY.search(str(one)) is not None)
+        for one in _led_to(error)
+    )
 
 
 def _is_full_disk(error: BaseException) -> bool:

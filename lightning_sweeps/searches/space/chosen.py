@@ -64,13 +64,15 @@ def build_sampler(
 
 def _tell_of_constraints(sampler: optuna.samplers.BaseSampler) -> None:
     """Samplers have no public way to be told after they were made, and are made here from their own configs."""
-    for part in (sampler, *(one for one in vars(sampler).values() if isinstance(one, optuna.samplers.BaseSampler))):
-        if hasattr(part, "_constraints_func"):
-            part._constraints_func = for_samplers  # noqa: SLF001
-        for name in ("_elite_population_selection_strategy", "_after_trial_strategy"):  # NSGA-II's and NSGA-III's
-            strategy: Any = getattr(part, name, None)
-            if hasattr(strategy, "_constraints_func"):
-                strategy._constraints_func = for_samplers  # noqa: SLF001
+    if hasattr(sampler, "_constraints_func"):
+        sampler._constraints_func = for_samplers  # noqa: SLF001
+    for name in ("_elite_population_selection_strategy", "_after_trial_strategy"):  # NSGA-II's and NSGA-III's
+        strategy: Any = getattr(sampler, name, None)
+        if hasattr(strategy, "_constraints_func"):
+            strategy._constraints_func = for_samplers  # noqa: SLF001
+    for part in vars(sampler).values():
+        if isinstance(part, optuna.samplers.BaseSampler):
+            _tell_of_constraints(part)
 
 
 def _is_auto(node: Any) -> bool:

@@ -4,6 +4,7 @@ import copy
 import functools
 import pickle
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ class Composer:
         resumed = whole.resumed and folder.is_dir() and any(folder.iterdir())
         again = replaced(whole.again, overrides)
         return Member(whole.trial, whole.params, changed, again, folder, resumed, config, number, whole)
+
+    def changed(self, member: Member, overrides: Sequence[str]) -> Member:
+        """The same member with other overrides, to go on in its folder."""
+        lines = replaced(member.overrides, overrides)
+        config = self.config(lines)
+        self._number(config, member.trial)
+        within = member.config.hydra.sweep
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.sweep.dir, config.hydra.sweep.subdir = within.dir, within.subdir
+        again = replaced(member.again, overrides)
+        return replace(member, overrides=lines, again=again, resumed=True, config=config)
 
     def _number(self, config: DictConfig, number: int) -> str:
         """Set the trial's number in its config. Returns the name of its folder within the search's."""

@@ -6,13 +6,13 @@ instead of by reading the study. For that one needs the study's storage and the 
 release has other names, ``tests/test_private_parts.py`` says which.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 
 def storage_of(study: optuna.Study) -> BaseStorage:
@@ -105,3 +105,37 @@ def fix(trial: Trial, params: Mapping[str, Any]) -> None:
 def is_stopped(study: optuna.Study) -> bool:
     """Whether a sampler has called ``study.stop``."""
     return bool(study._stop_flag)
+
+
+def with_other_trials(
+    study: optuna.Study, is_other: Callable[[FrozenTrial], bool], change: Callable[[FrozenTrial], FrozenTrial]
+) -> optuna.Study:
+    """The study as a sampler is to see it.
+
+    Args:
+        is_other: whether it is to see another trial in the place of this one.
+    """
+    if not any(map(is_other, study._get_trials(deepcopy=False, use_cache=True))):
+        return study
+    seen: Any = _OtherTrials(study, lambda trial: change(trial) if is_other(trial) else trial)
+    return seen  # type: ignore[no-any-return]
+
+
+class _OtherTrials:
+    """All of a study but for its trials."""
+
+    def __init__(self, study: optuna.Study, change: Callable[[FrozenTrial], FrozenTrial]) -> None:
+        self._study = study
+        self._change = change
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        return self._get_trials(deepcopy, states)
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        trials = [self._change(one) for one in self._study._get_trials(deepcopy, None, use_cache)]
+        return [one for one in trials if states is None or one.state in states]

@@ -15,6 +15,7 @@ from lightning_sweeps.searches.space.constraints import NOTED as CONSTRAINTS
 from lightning_sweeps.searches.space.constraints import Constraint, violations
 from lightning_sweeps.searches.store.optunas import id_of, storage_of
 from lightning_sweeps.searches.store.storage import flush
+from lightning_sweeps.searches.study.infeasible import OUT_OF_MEMORY
 from lightning_sweeps.searches.study.news import Reading, finished
 from lightning_sweeps.searches.study.notes import note_lost_seconds, note_result, note_seconds, noted_numbers
 from lightning_sweeps.searches.study.owners import Owner
@@ -143,6 +144,8 @@ class StudyLedger:
         state = TOLD.get(outcome.how, TrialState.FAIL)
         if state is TrialState.FAIL:
             trial.set_user_attr("reason", outcome.reason)
+            if outcome.out_of_memory:
+                trial.set_user_attr(OUT_OF_MEMORY, True)
         told = self._tell_study(trial, state, outcome.values if state is TrialState.COMPLETE else None)
         del self._trials[trial.number]  # only now: the storage may have been in trouble, and then it is still ours
         return finished(told)
