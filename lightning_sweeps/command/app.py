@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lightning_sweeps.command.as_json import only_json
 from lightning_sweeps.command.explain import explain
-from lightning_sweeps.command.flags import JSON, read_flags
+from lightning_sweeps.command.flags import OF_OURS, read_flags
 from lightning_sweeps.command.guarded import guard_hydra, require_own_log_files
 from lightning_sweeps.command.sweeper import StudySweeper
 from lightning_sweeps.environment import environment
@@ -102,7 +102,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         flags = read_flags(arguments)
         task.show = flags.show  # type: ignore[attr-defined]
         sys.argv[1:] = arguments
-        sys.orig_argv = [one for one in sys.orig_argv if one != JSON]  # no part of the command to type again
+        sys.orig_argv = [one for one in sys.orig_argv if one not in OF_OURS]  # no part of the command to type again
         with only_json(flags, task.folders), raising_errors():  # type: ignore[attr-defined]
             command(task)()
 

@@ -12,6 +12,8 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.terminal.console import say
 
 JSON = "--json"
+DETACH = "--detach"
+OF_OURS = (JSON, DETACH)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def read_flags(arguments: list[str]) -> Flags:
         ConfigError: Hydra would refuse one of them.
     """
     parser: Any = get_args_parser()
-    known = [JSON, *(flag for action in parser._actions for flag in action.option_strings)]  # noqa: SLF001
+    known = [*OF_OURS, *(flag for action in parser._actions for flag in action.option_strings)]  # noqa: SLF001
 
     def refuse(message: str) -> NoReturn:
         wrong = next((one for one in arguments if one.startswith("-") and one.partition("=")[0] not in known), None)
@@ -57,7 +59,11 @@ def read_flags(arguments: list[str]) -> Flags:
         sys.exit(0)
     json = JSON in arguments
     arguments[:] = [one for one in arguments if one != JSON]
+    detach = DETACH in arguments
+    arguments[:] = [one for one in arguments if one != DETACH] + ["hydra.sweeper.detach=true"] * detach
     read = parser.parse_intermixed_args(arguments)
+    if detach and not read.multirun:
+        raise ConfigError("--detach is for a search: add -m")
     if not (read.multirun and read.cfg):
         return Flags(json=json, prints_config=bool(read.cfg))
     shown: str = read.cfg

@@ -94,6 +94,11 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
 
         preview(options, program, arguments, shown)
         return None
+    if options.detach:
+        from lightning_sweeps.searches.detached import detach, is_detached
+
+        if not is_detached():
+            detach(config, join=options.join, launched=options.workers is not None)
     asked = Asked(
         options.n_jobs,
         options.devices_per_trial,

@@ -37,6 +37,7 @@ class Options:
     on_oom: Any
     warm_start: Any
     dry_run: bool
+    detach: bool
     storage: Any
     study_name: str | None
     n_trials: Any
@@ -92,7 +93,7 @@ class Options:
         """The same for a supervisor that a launcher starts, without the password and the config that they came from."""
         storage = self.storage and masked_url(str(self.storage))
         alone = {field.name: _alone(getattr(self, field.name)) for field in fields(self)}
-        return replace(self, **alone | {"workers": None, "join": True, "storage": storage})
+        return replace(self, **alone | {"workers": None, "join": True, "detach": False, "storage": storage})
 
 
 def _alone(option: Any) -> Any:

@@ -18,6 +18,7 @@ from lightning_sweeps.overrides.again import command_to_go_on
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import hide_passwords
 from lightning_sweeps.searches.again import noted_pattern
+from lightning_sweeps.searches.detached import has_begun
 from lightning_sweeps.searches.dry_run import dry_run, wants_dry_run
 from lightning_sweeps.searches.engine.loop import Loop
 from lightning_sweeps.searches.execute.errand import Errand, Prepare
@@ -206,6 +207,7 @@ def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> N
     more += f"; {plan.first.said}" if plan.first.said else ""
     trials = number_of(plan.budget.n_trials)
     log.info("search in %s: %s\n%s, %s%s%s", from_here(folder), what, plan.why, trials, each, more)
+    has_begun()
 
 
 def _settle(program: Program) -> None:

@@ -19,6 +19,7 @@ SAVED = "multirun.yaml"
 TYPE_AGAIN = "Type the search's command again with hydra.sweep.dir naming its folder; that writes the file anew"
 OF_A_SEARCH = {JOURNAL, "trials.csv", "best.yaml", SAVED, "provenance.json", "report.html"}
 OF_A_SEARCH |= {"optimization_results.yaml", "git.diff"}
+OF_ONE_START = ("allow_changes", "detach")
 SHOWN_NAMES = 3
 
 
@@ -45,10 +46,12 @@ def save_config(config: DictConfig, folder: Path) -> None:
     """Save the config for a resume. What was allowed for one start is not allowed for the next."""
     kept = copy.deepcopy(config)
     with read_write(kept.hydra), open_dict(kept.hydra):
-        kept.hydra.sweeper.allow_changes = False
+        for name in OF_ONE_START:
+            kept.hydra.sweeper[name] = False
+        dropped = {f"hydra.sweeper.{name}" for name in OF_ONE_START}
         for name in ("hydra", "task"):
             lines: Any = OmegaConf.to_container(config.hydra.overrides[name], resolve=False)
-            kept.hydra.overrides[name] = [line for line in lines if key_of(line) != "hydra.sweeper.allow_changes"]
+            kept.hydra.overrides[name] = [line for line in lines if key_of(line) not in dropped]
     write_atomically(folder / SAVED, OmegaConf.to_yaml(kept))
 
 
