@@ -8,6 +8,7 @@ squared error as a part of the variance) is kept after every epoch, as half-prec
 import argparse
 import math
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def curves(data: tuple[list[torch.Tensor], list[torch.Tensor], int], config: dic
     border = x.shape[1] * 3 // 4
     sizes = [x.shape[2], *[config["width"]] * config["depth"], classes or 1]
     layers = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         bound = 1 / math.sqrt(inputs)
         layers.append(torch.empty(SEEDS, inputs, outputs).uniform_(-bound, bound).requires_grad_())
         layers.append(torch.empty(SEEDS, 1, outputs).uniform_(-bound, bound).requires_grad_())

@@ -36,6 +36,8 @@ from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, T
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import wilcoxon
 
+from lightning_sweeps.searches.space.expecting import Expecting
+
 Space = Mapping[str, BaseDistribution]
 BUDGETS = (20, 50, 100)
 BASELINE = "tpe"  # Optuna's own default, which the others are compared with
@@ -87,18 +89,36 @@ class Staged(BaseSampler):
         self._of(trial).after_trial(study, trial, state, values)
 
 
-def staged(then: Callable[[int], BaseSampler], count: int) -> Callable[[int, Space], BaseSampler]:
+def staged(then: Callable[[int], BaseSampler], count: int) -> "Make":
     """The first ``count`` trials quasi-random."""
-    return lambda seed, space: Staged(QMCSampler(seed=seed, scramble=True), then(seed), count, space)
+    return lambda seed, table: Staged(QMCSampler(seed=seed, scramble=True), then(seed), count, table.space)
 
 
-SAMPLERS: dict[str, Callable[[int, Space], BaseSampler]] = {
+def expecting(first: float, last: float) -> "Make":
+    """TPE with priors: a row of the table drawn from those between two parts of it, the best ones being 0."""
+
+    def make(seed: int, table: "Table") -> BaseSampler:
+        rows = sorted(table.rows, key=lambda row: statistics.fmean(table.rows[row]))
+        row = random.Random(seed).choice(rows[int(first * len(rows)) : int(last * len(rows))])
+        values = dict(zip(table.space, row, strict=True))
+        expected = {name: CHOICES[table.family][name][place] for name, place in values.items()}
+        return Expecting(TPESampler(seed=seed), expected, seed)
+
+    return make
+
+
+Make = Callable[[int, "Table"], BaseSampler]
+SAMPLERS: dict[str, Make] = {
     "random": lambda seed, _: RandomSampler(seed=seed),
-    "qmc": lambda seed, space: Staged(QMCSampler(seed=seed, scramble=True), RandomSampler(seed=seed), 10**9, space),
+    "qmc": lambda seed, table: Staged(
+        QMCSampler(seed=seed, scramble=True), RandomSampler(seed=seed), 10**9, table.space
+    ),
     "stock tpe": lambda seed, _: TPESampler(seed=seed, multivariate=False, constant_liar=False),
     "tpe": lambda seed, _: TPESampler(seed=seed),
     "tpe, 5 first": lambda seed, _: TPESampler(seed=seed, n_startup_trials=5),
     "qmc 5, tpe": staged(lambda seed: TPESampler(seed=seed, n_startup_trials=5), 5),
+    "tpe, good priors": expecting(0.0, 0.05),
+    "tpe, bad priors": expecting(0.5, 1.0),
     "gp": lambda seed, _: GPSampler(seed=seed),
     "gp, 5 first": lambda seed, _: GPSampler(seed=seed, n_startup_trials=5),
     "qmc 5, gp": staged(lambda seed: GPSampler(seed=seed, n_startup_trials=5), 5),
@@ -176,7 +196,9 @@ def search(sampler: str, table: Table, seed: int, n_trials: int, slots: int) -> 
     luck, best, found = random.Random(seed), math.inf, math.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        study = optuna.create_study(sampler=SAMPLERS[sampler](seed, table.space))
+        study = optuna.create_study(sampler=SAMPLERS[sampler](seed, table))
+        if isinstance(study.sampler, Expecting):
+            study.enqueue_trial(dict(study.sampler.expected))
         running: list[optuna.Trial] = []
         for _ in range(n_trials):
             started = time.perf_counter()

@@ -2,13 +2,14 @@
 
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lightning_sweeps.errors import RunInterruptedError, SweepsError, nearest, unreadable
 from lightning_sweeps.files.folders import unwritable
 from lightning_sweeps.overrides.groups import find_groups
 from lightning_sweeps.safety.passwords import masked
+from lightning_sweeps.searches.space.hub import registry
 
 _KINDS = {"integer": "a whole number", "float": "a number", "boolean": "true or false", "bool": "true or false"}
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
@@ -71,6 +72,8 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
     if match := re.search(r"Could not (?:find|load) '([\w/.-]+)'", text):
         group, _, option = match.group(1).rpartition("/")
         options = groups.get(group, {}) or _options_of_hydra(group)
+        if group.endswith("/hub"):
+            return _not_in_the_hub(group, option, options)
         if options:
             return (
                 f"{group}={option}: no such option.{nearest(option, options)}\n"
@@ -99,6 +102,14 @@ def _config_mistake(error: Exception, folders: Sequence[Path]) -> str:  # noqa: 
     if "Could not override ''" in text:
         return "an override has nothing before its '='; overrides are key=value"
     return _first_line(error)
+
+
+def _not_in_the_hub(group: str, name: str, options: Collection[str]) -> str:
+    return (
+        f"{group.rpartition('/')[0]}=hub/{name}: hub/{name} is not in {registry()}.{nearest(name, options)}\n"
+        "Nothing is downloaded in a search: git clone https://github.com/optuna/optunahub-registry, and have "
+        "LIGHTNING_SWEEPS_HUB name that folder"
+    )
 
 
 def _unreadable_override(override: str, text: str) -> str:

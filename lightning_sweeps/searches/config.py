@@ -6,6 +6,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from lightning_sweeps.searches.space import hub
+
 # Every combination once, in order, if the space is finite and the budget covers it; else TPE. It is no dataclass,
 # so that a file of the stock sweeper, whose own default is TPE, may name that and its arguments here.
 AUTO_SAMPLER = {"_target_": "lightning_sweeps.searches.space.samplers.Auto", "seed": None}
@@ -105,6 +107,7 @@ class StudySweeper:
     folds: Any | None = None  # or on so many folds of the datamodule
     aggregate: str = "mean"  # of the values of a trial's parts: mean, median, worst, bound
     warm_start: Any = "auto"  # the first trials: config, overrides, a CSV file, an earlier search; null: none
+    priors: Any | None = None  # parameter -> value near which good ones are expected
     constraints: Any | None = None  # what a trial must fulfil to count: [parameters<100000, seconds_per_step<0.01]
     on_duplicate: str = "run"  # parameters that a trial has had: run them again, reuse its values, or skip: draw others
     on_oom: str = "fail"  # or halve_batch: a trial that ran out of memory runs again, with half the batch
@@ -148,5 +151,6 @@ def register() -> None:
     store = ConfigStore.instance()  # in a launcher's job it has them already, with the rest of Hydra's state
     store.store(group="hydra/sweeper", name="study", node=StudySweeper, provider="lightning_sweeps", replace=True)
     parts = {("sampler", "auto"): AUTO_SAMPLER, **{("pruner", name): node for name, node in PRUNERS.items()}}
-    for (part, name), node in parts.items():
+    hubs = {(f"{part}/hub", name): node for part in hub.KINDS for name, node in hub.nodes(part).items()}
+    for (part, name), node in {**parts, **hubs}.items():
         store.store(group=f"hydra/sweeper/{part}", name=name, node=node, provider="lightning_sweeps", replace=True)

@@ -36,6 +36,7 @@ class Options:
     on_duplicate: Any
     on_oom: Any
     warm_start: Any
+    priors: Any
     dry_run: bool
     detach: bool
     storage: Any

@@ -16,19 +16,22 @@ from lightning_sweeps.overrides.again import typed
 from lightning_sweeps.searches.again import run_again
 from lightning_sweeps.searches.engine.budget import Budget
 from lightning_sweeps.searches.execute.program import Program
+from lightning_sweeps.searches.history import require_learning
 from lightning_sweeps.searches.options import Options
+from lightning_sweeps.searches.priors import expected, with_expected
 from lightning_sweeps.searches.record.checkpoints_kept import kept_count
-from lightning_sweeps.searches.space.chosen import build_pruner, build_sampler
+from lightning_sweeps.searches.space.chosen import build_pruner, build_sampler, seed_of
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.conditions import conditional, without
 from lightning_sweeps.searches.space.constraints import Constraint, constraints
 from lightning_sweeps.searches.space.direction import also_of, directions, metric_of
+from lightning_sweeps.searches.space.expecting import Expecting
 from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.repeats import Parts, parts_of
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.study.duplicates import drawing, require_way
-from lightning_sweeps.searches.study.infeasible import staying_away
+from lightning_sweeps.searches.study.informed import informed
 from lightning_sweeps.searches.study.opening import open_study
 from lightning_sweeps.searches.study.parts import require_same_parts
 from lightning_sweeps.searches.study.smaller_batches import require_way as require_way_out
@@ -125,18 +128,22 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
         parts.overrides(compose.numbered(space.overrides(space.first())), 0)
     names = [str(metric_of(config)), *map(str, also_of(config))]
     samples = not isinstance(getattr(sampler, "sampler", sampler), Exhaustive | GridSampler)  # it may be a Numbered one
-    first = warm_start(options.warm_start, space, compose, n_trials, samples=samples)
+    first = warm_start(options.warm_start, space, compose, n_trials, chosen, samples=samples)
+    if first.history:
+        require_learning(sampler)
+    sampler = informed(sampler, first.history)
+    values = expected(options.priors, space, samples=samples)
     return Plan(
         space=space,
         directions=chosen,
         pruner=pruner,
-        sampler=staying_away(sampler),
+        sampler=Expecting(sampler, values, seed_of(options.sampler)) if values else sampler,
         why=why,
         budget=budget,
         compose=compose,
         start_timeout=options.start_timeout,
         parts=parts,
-        first=first,
+        first=with_expected(first, values, n_trials),
         names=names,
         constraints=bounds,
         terminates=require_terminator(options.terminator, len(chosen)),

@@ -11,9 +11,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from optuna.distributions import distribution_to_json
+from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError, nearest
 from lightning_sweeps.overrides.text import flat, key_of, written
+from lightning_sweeps.searches.history import history, is_history
 from lightning_sweeps.searches.record.saved import open_saved
 from lightning_sweeps.searches.record.trials_csv import COLUMNS, ranked
 from lightning_sweeps.searches.space.choices import choices_of
@@ -36,10 +38,12 @@ class WarmStart:
 
     Args:
         said: what they are, for people; empty if there are none.
+        history: trials of an earlier search, which the sampler knows.
     """
 
     points: Sequence[Mapping[str, Any]] = ()
     said: str = ""
+    history: Sequence[FrozenTrial] = ()
 
     def put_into(self, study: optuna.Study) -> None:
         """Let the points wait in the study, unless it has begun."""
@@ -50,12 +54,15 @@ class WarmStart:
         study.set_user_attr(NOTED, len(self.points))
 
 
-def warm_start(given: Any, space: Space, compose: Composer, n_trials: int, *, samples: bool) -> WarmStart:
+def warm_start(
+    given: Any, space: Space, compose: Composer, n_trials: int, directions: Sequence[str], *, samples: bool
+) -> WarmStart:
     """Read what was asked for.
 
     Args:
         given: ``auto``, or one of the following or a list of them: ``config`` for the config's own values, a mapping or
-            a list of overrides, a CSV file, a search's folder or URL, ``{from: FOLDER, best: 3}``.
+            a list of overrides, a CSV file, a search's folder or URL, ``{from: FOLDER, best: 3}``, or
+            ``{from: FOLDER, history: true}``, which are no trials of this search but its sampler knows them.
         samples: whether a sampler draws trials. If every combination is run, their order is all that could change.
 
     Raises:
@@ -74,11 +81,13 @@ def warm_start(given: Any, space: Space, compose: Composer, n_trials: int, *, sa
         raise ConfigError(f"{OPTION}: every combination of this space is run, so there is nothing to begin with")
     parts = given if OmegaConf.is_list(given) or isinstance(given, list | tuple) else [given]
     parts = [list(parts)] if parts and all(isinstance(one, str) and "=" in one for one in parts) else list(parts)
-    points = [point for part in parts for point in _points(part, space, compose)]
+    known = [trial for part in parts if is_history(part) for trial in history(part, space, directions)]
+    points = [point for part in parts if not is_history(part) for point in _points(part, space, compose)]
     if len(points) > n_trials:
         raise ConfigError(f"{OPTION} has {len(points)} points, and the budget is {n_trials} trials: raise n_trials")
     first = "the first one is that" if len(points) == 1 else f"the first {len(points)} are those"
-    return WarmStart(points, f"{first} of warm_start")
+    said = [f"{first} of warm_start"] * bool(points) + [f"its sampler knows {len(known)} earlier trials"] * bool(known)
+    return WarmStart(points, "; ".join(said), known)
 
 
 def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, Any]]:
@@ -94,7 +103,7 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
     elif isinstance(part, Mapping):
         given = dict(flat(part))
         texts = {name: str(value) if name in space.rows else written(value) for name, value in given.items()}
-        yield _point(texts, OPTION, space)
+        yield point_of(texts, OPTION, space)
     elif isinstance(part, str) and part.endswith(".csv"):
         yield from _of_a_table(Path(part), space)
     elif isinstance(part, str) and "=" not in part:
@@ -106,10 +115,10 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
                 f"{OPTION}: {part}: name config, overrides as [optimizer.lr=1e-3, model.net.width=64], a CSV file, "
                 "or an earlier search's folder"
             )
-        yield _point({key_of(one): one.partition("=")[2] for one in lines}, OPTION, space)
+        yield point_of({key_of(one): one.partition("=")[2] for one in lines}, OPTION, space)
 
 
-def _point(texts: Mapping[str, str], where: str, space: Space) -> dict[str, Any]:
+def point_of(texts: Mapping[str, str], where: str, space: Space) -> dict[str, Any]:
     """The values that were typed, as the study keeps them.
 
     Raises:
@@ -211,7 +220,7 @@ def _of_a_table(file: Path, space: Space) -> Iterator[dict[str, Any]]:
             raise ConfigError(f"{OPTION}={file}, line {number}: it has more cells than the first line")
         named = {name.removeprefix("params_"): text for name, text in row.items() if name and text}
         texts = {name: text for name, text in named.items() if name not in OURS}
-        yield _point(texts, f"{OPTION}={file}, line {number}", space)
+        yield point_of(texts, f"{OPTION}={file}, line {number}", space)
 
 
 def _of_a_search(where: str, best: Any, study_name: str | None, space: Space) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from search_commands import rows, start, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.searches.execute.task import is_out_of_memory
-from lightning_sweeps.searches.study.infeasible import OUT_OF_MEMORY, StaysAway
+from lightning_sweeps.searches.study.informed import OUT_OF_MEMORY, informed
 from lightning_sweeps.searches.study.smaller_batches import halves, require_way
 
 APP = """
@@ -107,7 +107,7 @@ def test_a_sampler_stays_away_from_what_needed_too_much(directions):
                 found.tell(trial, [-width] * len(directions))
         return sum(one.params["width"] > 60 for one in found.trials[10:])
 
-    assert drawn(StaysAway) < 0.6 * drawn(lambda sampler: sampler)
+    assert drawn(informed) < 0.6 * drawn(lambda sampler: sampler)
 
 
 def test_what_is_halved():

@@ -137,3 +137,29 @@ def test_what_has_failed_is_run_again(sweep, python_without_torch):
     first, *_, last = study(Path("t")).trials
     assert (first.state, last.state, last.number) == (TrialState.FAIL, TrialState.COMPLETE, 4)
     assert first.params == last.params == {"x": 1.0}
+
+
+def test_an_earlier_search_may_be_what_the_sampler_knows(sweep):
+    assert sweep(*SEARCH, "hydra.sweeper.n_trials=25").returncode == 0
+    history = warm("{from:s,history:true}")
+    done = sweep(*SEARCH, "hydra.sweeper.n_trials=4", history, "hydra.sweep.dir=t")
+    assert done.returncode == 0, done.stderr
+    assert "its sampler knows 25 earlier trials" in done.stdout
+    known = [abs(point["x"]) for point in params("t")]
+    assert [trial.number for trial in study(Path("t")).trials] == [0, 1, 2, 3]
+    sweep(*SEARCH, "hydra.sweeper.n_trials=4", warm("null"), "hydra.sweep.dir=u")
+    assert sum(known) < sum(abs(point["x"]) for point in params("u")), "without it they are drawn at random"
+    done = sweep(*SEARCH, "hydra.sweeper.n_trials=6", history, "hydra.sweep.dir=t")
+    assert done.returncode == 0, done.stderr
+    assert len(params("t")) == 6
+    for more, said in (
+        (["x=interval(-5.0,4.0)"], "s has another space: x was interval(-5.0,5.0), now interval(-5.0,4.0)"),
+        (["hydra/sweeper/sampler=random"], "RandomSampler learns nothing from an earlier search; tpe and gp do"),
+        (["hydra.sweeper.direction=maximize"], "s has direction minimize, not maximize"),
+        ([warm("{from:nowhere,history:true}")], "nowhere"),
+        ([warm("{from:s,history:3}")], "a whole search is {from: FOLDER, history: true}"),
+    ):
+        refused = sweep(*SEARCH, history, *more, "hydra.sweep.dir=v")
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert not Path("v").exists()

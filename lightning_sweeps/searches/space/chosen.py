@@ -18,6 +18,8 @@ from lightning_sweeps.searches.space.constraints import for_samplers
 from lightning_sweeps.searches.space.samplers import Auto, as_optuna_has_it, choose
 from lightning_sweeps.searches.space.space import Space
 
+OURS = ("lightning_sweeps.searches.space.samplers.*", "lightning_sweeps.searches.space.hub.*")
+
 
 def build_pruner(node: Any) -> optuna.pruners.BasePruner:
     """The pruner of ``hydra/sweeper/pruner``.
@@ -51,15 +53,25 @@ def build_sampler(
         )
     kinds = optuna.samplers.BaseSampler, Auto, functools.partial
     configured = _build("sampler", node, kinds, "optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
-    seed = node.get("seed") if hasattr(node, "get") else None
-    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
-        raise ConfigError(f"hydra.sweeper.sampler.seed={seed}: it is a whole number from 0 to {2**32 - 1}, or null")
+    seed = seed_of(node)
     if extended and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)
     sampler, count, why = choose(configured, seed, space, n_trials)
     if constrained:
         _tell_of_constraints(sampler)
     return sampler, count, why
+
+
+def seed_of(node: Any) -> int | None:
+    """The seed in a sampler's config.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    seed = node.get("seed") if hasattr(node, "get") else None
+    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+        raise ConfigError(f"hydra.sweeper.sampler.seed={seed}: it is a whole number from 0 to {2**32 - 1}, or null")
+    return seed
 
 
 def _tell_of_constraints(sampler: optuna.samplers.BaseSampler) -> None:
@@ -84,7 +96,7 @@ def _build(name: str, node: Any, kinds: Any, *trusted: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls it experimental
-            built = instantiate(node, _execution_whitelist_=(*trusted, "lightning_sweeps.searches.space.samplers.*"))
+            built = instantiate(node, _execution_whitelist_=(*trusted, *OURS))
     except (TypeError, ValueError, ImportError, InstantiationException) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         if is_refused(error):

@@ -6,7 +6,7 @@ instead of by reading the study. For that one needs the study's storage and the 
 release has other names, ``tests/test_private_parts.py`` says which.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -107,24 +107,23 @@ def is_stopped(study: optuna.Study) -> bool:
     return bool(study._stop_flag)
 
 
-def with_other_trials(
-    study: optuna.Study, is_other: Callable[[FrozenTrial], bool], change: Callable[[FrozenTrial], FrozenTrial]
-) -> optuna.Study:
+Change = Callable[[Sequence[FrozenTrial]], list[FrozenTrial]]
+
+
+def with_other_trials(study: optuna.Study, change: Change) -> optuna.Study:
     """The study as a sampler is to see it.
 
     Args:
-        is_other: whether it is to see another trial in the place of this one.
+        change: what it is to see in the place of the study's trials.
     """
-    if not any(map(is_other, study._get_trials(deepcopy=False, use_cache=True))):
-        return study
-    seen: Any = _OtherTrials(study, lambda trial: change(trial) if is_other(trial) else trial)
+    seen: Any = _OtherTrials(study, change)
     return seen  # type: ignore[no-any-return]
 
 
 class _OtherTrials:
     """All of a study but for its trials."""
 
-    def __init__(self, study: optuna.Study, change: Callable[[FrozenTrial], FrozenTrial]) -> None:
+    def __init__(self, study: optuna.Study, change: Change) -> None:
         self._study = study
         self._change = change
 
@@ -137,5 +136,5 @@ class _OtherTrials:
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        trials = [self._change(one) for one in self._study._get_trials(deepcopy, None, use_cache)]
+        trials = self._change(self._study._get_trials(deepcopy, None, use_cache))
         return [one for one in trials if states is None or one.state in states]

@@ -15,7 +15,7 @@ from lightning_sweeps.searches.space.constraints import NOTED as CONSTRAINTS
 from lightning_sweeps.searches.space.constraints import Constraint, violations
 from lightning_sweeps.searches.store.optunas import id_of, storage_of
 from lightning_sweeps.searches.store.storage import flush
-from lightning_sweeps.searches.study.infeasible import OUT_OF_MEMORY
+from lightning_sweeps.searches.study.informed import OUT_OF_MEMORY
 from lightning_sweeps.searches.study.news import Reading, finished
 from lightning_sweeps.searches.study.notes import note_lost_seconds, note_result, note_seconds, noted_numbers
 from lightning_sweeps.searches.study.owners import Owner
