@@ -162,7 +162,8 @@ def _require_one_run(hydra_config: Any, *, dry_run: bool) -> None:
     if dry_run and hydra_config.mode is not RunMode.MULTIRUN:
         raise ConfigError("dry_run=true is for a search, with -m; for a single run: trainer.fast_dev_run=true")
     conditional = set(_names(hydra_config.sweeper.get("conditions") or {}))
-    names = _names(hydra_config.sweeper.get("params") or {})
+    params = hydra_config.sweeper.get("params") or {}
+    names = _names(params) if OmegaConf.is_dict(params) else ["one of several spaces"]
     searched = [name for name in names if name not in given | conditional]  # with these values some may be absent
     again = ONE_RUN in os.environ  # rerun has given every value
     if "search" in given and hydra_config.mode is not RunMode.MULTIRUN and searched and not again:

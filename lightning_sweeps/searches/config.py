@@ -120,8 +120,8 @@ class StudySweeper:
     devices_per_trial: Any = "auto"  # GPUs of a slot; auto: trainer.devices, or 1
     trials_per_device: int = 1  # slots that share a GPU, each with its part of the memory
     max_failure_rate: float = 0.5
-    params: dict[str, Any] | None = None
-    conditions: dict[str, Any] | None = None  # parameter -> optimizer=sgd, or a list: it is there only if they hold
+    params: Any | None = None  # parameter -> its values, or a list of such, of which each trial has one
+    conditions: Any | None = None  # parameter -> optimizer=sgd, or a list: it is there only if they hold
     exclude: list[Any] | None = None  # combinations that are left out: conditions, or lists of which all hold
     search_space: Any = None  # the name of params in the stock sweeper's first versions
     custom_search_space: str | None = None

@@ -24,7 +24,7 @@ class Options:
 
     sampler: Any
     pruner: Any
-    params: Mapping[str, Any] | None
+    params: Any
     conditions: Mapping[str, Any] | None
     exclude: Sequence[Any] | None
     custom_search_space: str | None

@@ -168,7 +168,7 @@ def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str
                 return {}, f"what the config holds for {name} lies outside of its rows"
             point[name] = row
             continue
-        key = key_of(name)
+        key = key_of(space.key(name))
         held = _held(config, key)
         if held is None:
             return {}, f"the config has no value of its own for {key}"

@@ -72,7 +72,7 @@ class Composer:
         folder = Path(self.master.hydra.sweep.dir)
         params = dict(trial.params)
         overrides = self.space.overrides(params)
-        config = self.config(overrides, params)
+        config = self.config(overrides, [self.space.key(name) for name in params])
         subdir = self._number(config, trial.number)
         earlier = trial.user_attrs.get("folder")
         if restarted and earlier and Path(earlier).parent != folder and Path(earlier).is_dir():
@@ -147,7 +147,7 @@ class Composer:
             for name, one in self.space.distributions.items()
         }
         first = self.space.first()
-        config = self.config(self.space.overrides(first), first)
+        config = self.config(self.space.overrides(first), [self.space.key(name) for name in first])
         if self.accept is not None:
             self.accept(config)
         last = {name: column[-1] for name, column in columns.items()}
@@ -164,7 +164,7 @@ class Composer:
             for option in column[1:]:
                 if str(option).startswith("{"):  # it is merged into what is there, if that has its keys
                     self.config(self.space.overrides(self.space.with_value(first, name, option)))
-            if name in self.space.rows or self.loader.repository.group_exists(name.lstrip("+").partition("@")[0]):
+            if name in self.space.rows or self._is_group(self.space.key(name)):
                 for option in column[1:]:
                     self.config(self.space.overrides(self.space.with_value(first, name, option)))
 
@@ -205,6 +205,9 @@ class Composer:
             return pickle.dumps(config)  # read eight times as fast as a config is copied
         except Exception:  # noqa: BLE001 (whatever its objects raise; classes made at run time do not pickle)
             return config
+
+    def _is_group(self, key: str) -> bool:
+        return bool(self.loader.repository.group_exists(key.lstrip("+").partition("@")[0]))
 
     def _is_value(self, override: Override) -> bool:
         key = override.key_or_group

@@ -45,8 +45,9 @@ def conditional(space: Space, given: Mapping[str, Any] | None) -> Space:
     for name in parents_first:
         if any(one.name in absent or not _can_hold(one, found) for one in parsed.get(name, ())):
             absent.add(name)
-        elif rest := tuple(one for one in parsed.get(name, ()) if one.name in space.distributions):
-            conditions[name] = rest
+        rest = tuple(one for one in parsed.get(name, ()) if one.name in space.distributions)
+        if name not in absent and (all_of_them := (*space.conditions.get(name, ()), *rest)):
+            conditions[name] = all_of_them
     order = [name for name in parents_first if name in space.distributions.keys() - absent]
     result = replace(
         space,
@@ -168,7 +169,7 @@ def _can_hold(condition: Condition, found: _Names) -> bool:
 def _parents_first(space: Space, parsed: Mapping[str, Sequence[Condition]]) -> list[str]:
     """The names in an order in which each comes after those that it depends on; else in the order of the space."""
     names = [name for name, _ in space.lines]
-    graph = {name: {one.name for one in parsed.get(name, ())} for name in names}
+    graph = {name: {one.name for one in (*parsed.get(name, ()), *space.conditions.get(name, ()))} for name in names}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

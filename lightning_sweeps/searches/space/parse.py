@@ -16,27 +16,43 @@ from lightning_sweeps.overrides.text import flat, written
 from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.hydras import without_shuffle
 from lightning_sweeps.searches.space.listed import from_file
+from lightning_sweeps.searches.space.several import OPTION, is_several, joined
 from lightning_sweeps.searches.space.space import MOST_COMBINATIONS, Space
 from lightning_sweeps.searches.space.zipped import is_zip, rows, zipped_names
 
 LARGEST_INTEGER = 2**53  # below this Optuna, which keeps numbers as floats, keeps each integer
 
 
-def parse_space(params: Mapping[str, Any] | None, arguments: Sequence[str], config_loader: Any) -> Space:
+def parse_space(params: Any, arguments: Sequence[str], config_loader: Any) -> Space:
     """Split ``hydra.sweeper.params`` and the command line, which wins, into the space and the fixed overrides.
+
+    Args:
+        params: parameter -> its values as a text; keys may be nested. Or a list of such, of which a trial has one.
 
     Raises:
         ConfigError: a sweep that is empty or that Optuna cannot draw from.
     """
     parser = OverridesParser.create(config_loader=config_loader)
+    if not is_several(params):
+        return _parse(params or {}, arguments, parser)
+    typed = {identity(one) for one in parser.parse_overrides(list(arguments))}
+    parts = []
+    for number, one in enumerate(params, start=1):
+        if not isinstance(one, Mapping):
+            raise ConfigError(f"{OPTION}: part {number} of the list, {one}, is no space: parameters with their values")
+        parts.append(_parse({name: value for name, value in flat(one) if name not in typed}, (), parser))
+    return joined(parts, _parse({}, arguments, parser))
+
+
+def _parse(params: Mapping[str, Any], arguments: Sequence[str], parser: OverridesParser) -> Space:
     typed = parser.parse_overrides(list(arguments))
     pinned = {identity(override) for override in typed}
-    configured = [one for one in parser.parse_overrides(_lines(params or {})) if identity(one) not in pinned]
+    configured = [one for one in parser.parse_overrides(_lines(params)) if identity(one) not in pinned]
     space = Space()
     left_out = {str(one.input_line)[1:] for one in typed if one.is_delete()}
-    zips = {name for name, text in flat(params or {}) if is_zip(text)}
+    zips = {name for name, text in flat(params) if is_zip(text)}
     typed = [one for one in typed if not (one.is_delete() and str(one.input_line)[1:] in zips)]
-    for name, text in flat(params or {}):
+    for name, text in flat(params):
         if is_zip(text) and name not in left_out:
             _add_rows(space, name, text, parser, {identity(one) for one in (*configured, *typed)})
     for override in _in_force([*configured, *typed]):

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,7 @@ class Space:
         conditions: all of which must hold for the override of this name to be there.
         rows: of each parameter whose values set several things at once, the overrides of each value.
         excluded: no combination meets all conditions of one of these.
+        keys: what is typed before the ``=`` of a parameter with another name.
     """
 
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
@@ -44,6 +45,11 @@ class Space:
     conditions: dict[str, tuple[Condition, ...]] = field(default_factory=dict)
     rows: dict[str, dict[Any, list[str]]] = field(default_factory=dict)
     excluded: tuple[tuple[Condition, ...], ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def key(self, name: str) -> str:
+        """What is typed before the ``=``."""
+        return self.keys.get(name, name)
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides for these values, including the fixed ones, without those that are not there."""
@@ -110,15 +116,27 @@ class Space:
 
     def combinations(self) -> list[dict[str, Any]] | None:
         """All points in the order of Hydra's own sweeper, the last parameter fastest; None for an infinite space."""
-        columns = [self.values.get(name, ()) for name in self.distributions]
-        if not 0 < math.prod(map(len, columns)) <= MOST_COMBINATIONS:
-            return None
-        points = [dict(zip(self.distributions, point, strict=True)) for point in itertools.product(*columns)]
         if not self.conditions and not self.excluded:
-            return points
-        present = (self.present(point) for point in points)
-        different = {tuple(point.items()): point for point in present}.values()
-        return [one for one in different if not any(all(c.holds(one) for c in those) for those in self.excluded)]
+            columns = [self.values.get(name, ()) for name in self.distributions]
+            if not 0 < math.prod(map(len, columns)) <= MOST_COMBINATIONS:
+                return None
+            return [dict(zip(self.distributions, point, strict=True)) for point in itertools.product(*columns)]
+        if not self.distributions.keys() <= self.values.keys():
+            return None
+        points = list(itertools.islice(self._points({}, list(self.distributions)), MOST_COMBINATIONS + 1))
+        if len(points) > MOST_COMBINATIONS:
+            return None
+        return [one for one in points if not any(all(c.holds(one) for c in those) for those in self.excluded)]
+
+    def _points(self, before: dict[str, Any], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Those that begin with these values. What others depend on comes first."""
+        if not names:
+            yield before
+        elif not self.has(names[0], before):
+            yield from self._points(before, names[1:])
+        else:
+            for value in self.values[names[0]]:
+                yield from self._points({**before, names[0]: value}, names[1:])
 
     def described(self) -> dict[str, str]:
         """Name -> distribution as JSON, to compare with the study's."""
@@ -131,7 +149,7 @@ class Space:
             text = quoted(value)
         else:
             text = "null" if value is None else str(value)
-        return f"{name}={text}"
+        return f"{self.key(name)}={text}"
 
 
 def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:

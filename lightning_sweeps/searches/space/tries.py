@@ -53,7 +53,8 @@ class Tries:
         if self._refusal(without) == reason:
             return reason
         said = self.space.overrides(self.space.with_value({}, name, value))
-        shown = next(line for line in said if line.partition("=")[0] == name)
+        key = self.space.key(name)
+        shown = next((line for line in said if line.partition("=")[0] == key), f"{name}={value}")
         hint = ""
         if isinstance(self.space.distributions[name], FloatDistribution) and "'float' object" in reason:
             hint = f"\nFor whole numbers write {name}=int(interval(...))"
