@@ -78,6 +78,18 @@ class TestOptuna:
             parts = (sampler, sampler._elite_population_selection_strategy, sampler._after_trial_strategy)
             assert [hasattr(part, "_constraints_func") for part in parts] == [True, True, True]
 
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+    def test_a_gaussian_process_keeps_its_fits_where_they_can_be_forgotten(self):
+        kept = [name for name in vars(optuna.samplers.GPSampler()) if name.endswith("gprs_cache_list")]
+        assert kept == ["_gprs_cache_list", "_constraints_gprs_cache_list"]
+
+    def test_samplers_read_a_study_by_one_call_and_constraints_by_their_attribute(self):
+        study = optuna.create_study()
+        assert takes(optuna.Study._get_trials, "self", "deepcopy", "states", "use_cache")
+        trial = study.ask()
+        study._storage.set_trial_system_attr(trial._trial_id, "constraints", [2.0])
+        assert list(study.trials[0].constraints.values()) == [2.0]
+
     def test_a_study_has_its_storage_its_number_and_its_thread(self):
         study = optuna.create_study()
         assert isinstance(study._storage, optuna.storages.BaseStorage)

@@ -44,7 +44,7 @@ class PercentilePruner(MedianPruner):
 class AshaPruner(Pruner):
     _target_: str = "optuna.pruners.SuccessiveHalvingPruner"
     min_resource: Any = 1
-    reduction_factor: int = 3
+    reduction_factor: int = 2  # Optuna has 4; this one loses nothing on images of digits: docs/speed.md
     min_early_stopping_rate: int = 0
     bootstrap_count: int = 0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import optuna
 from omegaconf import DictConfig, OmegaConf
 from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import NopPruner
 from optuna.samplers import GridSampler
 from optuna.storages import BaseStorage
 
@@ -20,6 +21,7 @@ from lightning_sweeps.searches.history import require_learning
 from lightning_sweeps.searches.options import Options
 from lightning_sweeps.searches.priors import expected, with_expected
 from lightning_sweeps.searches.record.checkpoints_kept import kept_count
+from lightning_sweeps.searches.space.auto import Search
 from lightning_sweeps.searches.space.chosen import build_pruner, build_sampler, seed_of
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.conditions import conditional, without
@@ -111,8 +113,8 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
         space,
         typed(config.hydra),
         options.n_trials,
+        Search(not isinstance(pruner, NopPruner), len(chosen), bool(bounds)),
         extended=bool(options.custom_search_space),
-        constrained=bool(bounds),
     )
     way = require_way(options.on_duplicate)
     if way == "skip" and (points := space.combinations()) is not None:

@@ -11,6 +11,7 @@ from optuna.trial import create_trial
 from search_commands import rows, study
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.searches.space.auto import Search
 from lightning_sweeps.searches.space.chosen import build_sampler
 from lightning_sweeps.searches.space.constraints import constraints, for_samplers, violated, violations
 from lightning_sweeps.searches.space.parse import parse_space
@@ -57,7 +58,7 @@ def test_wrong_ones_are_said(given, said):
 def test_samplers_that_know_constraints_are_told(name, seed):
     space = parse_space(None, ["x=interval(0.0,1.0)"], None)
     node = {"_target_": f"optuna.samplers.{name}", "seed": seed}
-    sampler, *_ = build_sampler(node, space, [], 9, extended=False, constrained=True)
+    sampler, *_ = build_sampler(node, space, [], 9, Search(constrained=True), extended=False)
     told = optuna.create_study(sampler=sampler)
     trial = told.ask(space.distributions)
     trial.set_user_attr("constraints", {"y<1": 2.0})

@@ -7,6 +7,7 @@ import pytest
 from search_commands import rows, study
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.searches.space.auto import Search
 from lightning_sweeps.searches.space.conditions import conditional
 from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.samplers import Auto, choose
@@ -48,7 +49,7 @@ def test_finite_ones_run_one_after_another():
         *(f"optimizer=adam lr={lr} seed={s}" for lr in (1, 2) for s in (0, 1)),
         *(f"lr={lr} seed={s}" for lr in (7, 8) for s in (0, 1)),
     ]
-    assert choose(Auto(), None, space, None)[2] == "all 16 combinations"
+    assert choose(Auto(), None, space, None, Search())[2] == "all 16 combinations"
     assert list(space.rows["space"]) == ["optimizer=sgd", "optimizer=adam", "part 3"]
 
 
@@ -59,8 +60,8 @@ def test_large_parts_are_counted_as_they_are_and_not_as_their_product():
 
 def test_a_sampler_draws_from_one_part_at_a_time():
     space = parse_space([SGD, ADAM], [], None)
-    sampler, _, why = choose(Auto(seed=3), 3, space, 40)
-    assert why == "TPESampler"
+    sampler, _, why = choose(Auto(seed=3), 3, space, 40, Search())
+    assert why == "TPESampler (conditions)"
     drawn = optuna.create_study(sampler=sampler)
     for _ in range(30):
         trial = drawn.ask()

@@ -19,6 +19,9 @@ class Around:
     def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
         return self.scheduler.propose(claim)
 
+    def prepare(self) -> None:
+        self.scheduler.prepare()
+
     def on_report(self, report: Reported) -> Decision:
         return self.scheduler.on_report(report)
 

@@ -139,6 +139,9 @@ class Scheduler(Protocol):
             NotBegunError: raised by ``claim``, as are the ledger's errors; both must pass.
         """
 
+    def prepare(self) -> None:
+        """Get ready for the next proposal: the slots are full, and nobody waits."""
+
     def on_report(self, report: Reported) -> Decision:
         """Decide whether the member goes on. Any exception is the member's failure."""
 

@@ -92,6 +92,7 @@ class Loop:
                 if not self.ending:
                     left = self.tally.seconds_left()
                     self.executor.prepare(more=self.tally.more, seconds_left=math.inf if left is None else left)
+                    self.scheduler.prepare()
                 self.view.draw(self.running, self.tally)
                 self.executor.wait(self._seconds_to_wait(), self._hear, self.signals.wake)
                 self.signals.deliver(self._interrupt)

@@ -14,6 +14,7 @@ from optuna.exceptions import ExperimentalWarning
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.safety.trust import is_refused
 from lightning_sweeps.searches.space.arguments import require_kinds
+from lightning_sweeps.searches.space.auto import Search
 from lightning_sweeps.searches.space.constraints import for_samplers
 from lightning_sweeps.searches.space.samplers import Auto, as_optuna_has_it, choose
 from lightning_sweeps.searches.space.space import Space
@@ -32,7 +33,7 @@ def build_pruner(node: Any) -> optuna.pruners.BasePruner:
 
 
 def build_sampler(
-    node: Any, space: Space, lines: Sequence[str], n_trials: Any, *, extended: bool, constrained: bool = False
+    node: Any, space: Space, lines: Sequence[str], n_trials: Any, search: Search, *, extended: bool
 ) -> tuple[optuna.samplers.BaseSampler, int, str]:
     """The sampler of ``hydra/sweeper/sampler``, the number of trials, and a word about why; see ``choose``.
 
@@ -40,7 +41,7 @@ def build_sampler(
         lines: the overrides that were typed.
         n_trials: that were asked for; None: every combination, or the default.
         extended: a function of the person's own suggests more parameters than the space has.
-        constrained: there are constraints, of which the samplers that know such are told.
+        search: if it is constrained, the samplers that know such are told.
 
     Raises:
         ConfigError: it is none, Optuna refuses its arguments, or it does not suit the space.
@@ -56,8 +57,8 @@ def build_sampler(
     seed = seed_of(node)
     if extended and isinstance(configured, Auto):
         configured = optuna.samplers.TPESampler(seed=seed)
-    sampler, count, why = choose(configured, seed, space, n_trials)
-    if constrained:
+    sampler, count, why = choose(configured, seed, space, n_trials, search)
+    if search.constrained:
         _tell_of_constraints(sampler)
     return sampler, count, why
 

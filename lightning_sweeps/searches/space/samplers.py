@@ -1,6 +1,5 @@
 """Samplers that depend on a trial's number, so that a study goes on as if it had never stopped."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,13 +7,16 @@ from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, GridSampler, TPESampler
+from optuna.samplers import BaseSampler, GridSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.searches.space.auto import Search, automatic
 from lightning_sweeps.searches.space.space import Space
+
+DEFAULT_TRIALS = 20
+FITS = "gprs_cache_list"  # of Gaussian processes, from which a sampler goes on; a resumed search has none of them
 
 
 class Exhaustive(BaseSampler):
@@ -108,11 +110,13 @@ class Numbered(BaseSampler):
 
 
 def _reseed(sampler: BaseSampler, seed: int) -> None:
-    for value in vars(sampler).values():
+    for name, value in vars(sampler).items():
         if isinstance(value, LazyRandomState):
             value.rng.seed(seed)
         elif isinstance(value, BaseSampler):
             _reseed(value, seed)
+        elif name.endswith(FITS):
+            setattr(sampler, name, None)
 
 
 class Auto:
@@ -136,11 +140,14 @@ def as_optuna_has_it(node: Any, typed: Sequence[str]) -> Any:
     return {key: value for key, value in node.items() if value or key not in OLD_DEFAULTS or key in said}
 
 
-def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None) -> tuple[BaseSampler, int, str]:
+def choose(
+    configured: Any, seed: int | None, space: Space, n_trials: int | None, search: Search
+) -> tuple[BaseSampler, int, str]:
     """Choose the sampler and the number of trials, and say why in a few words.
 
     Args:
         configured: what the config group built: a sampler, ``Auto``, or a partial of GridSampler without its space.
+        search: what ``Auto`` depends on too.
 
     Raises:
         ConfigError: a grid over a continuous space.
@@ -163,23 +170,21 @@ def choose(configured: Any, seed: int | None, space: Space, n_trials: int | None
         grid = {name: list(dict.fromkeys(point[name] for point in combinations)) for name in space.distributions}
         budget = len(combinations) if n_trials is None else min(n_trials, len(combinations))
         return Numbered(configured(grid), seed or 0), budget, f"grid of {len(combinations)}"
+    if isinstance(configured, Auto) and combinations is not None and (n_trials is None or not chosen):
+        return _exhaustive(combinations, space, n_trials or 0)
+    count, why = DEFAULT_TRIALS if n_trials is None else n_trials, ""
     if isinstance(configured, Auto):
-        if combinations is not None and (n_trials is None or n_trials >= len(combinations)):
-            count = len(combinations)
-            why = "the only combination" if count == 1 else f"all {count} combinations"
-            more = ""
-            if n_trials and n_trials > count:
-                more = f" (n_trials={n_trials} asks for more than there are; it runs again what has failed before)"
-            if space.excluded:
-                why += f" ({len(replace(space, excluded=()).combinations() or ()) - count} excluded)"
-            return Exhaustive(combinations, space.distributions, n_trials or 0), count, f"{why}{more}"
-        configured = _tpe(seed, conditional=bool(space.conditions))
+        configured, reason = automatic(space, count, seed, search)
+        why = f" ({reason})"
     sampler = configured if seed is None else Numbered(configured, seed)
-    return sampler, 20 if n_trials is None else n_trials, type(configured).__name__
+    return sampler, count, f"{type(configured).__name__}{why}"
 
 
-def _tpe(seed: int | None, *, conditional: bool) -> TPESampler:
-    """With conditions, parameters that are there together are drawn together."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls ``group`` experimental
-        return TPESampler(seed=seed, multivariate=True, group=True) if conditional else TPESampler(seed=seed)
+def _exhaustive(combinations: Sequence[Mapping[str, Any]], space: Space, n_trials: int) -> tuple[BaseSampler, int, str]:
+    count = len(combinations)
+    why = "the only combination" if count == 1 else f"all {count} combinations"
+    if space.excluded:
+        why += f" ({len(replace(space, excluded=()).combinations() or ()) - count} excluded)"
+    if n_trials > count:
+        why += f" (n_trials={n_trials} asks for more than there are; it runs again what has failed before)"
+    return Exhaustive(combinations, space.distributions, n_trials), count, why

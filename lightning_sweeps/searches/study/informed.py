@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.searches.store.optunas import with_other_trials
@@ -62,6 +62,13 @@ class Informed(BaseSampler):
 
     def _numbered_from_0(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         return [_copy(one, number=place) for place, one in enumerate(self._known(trials))]
+
+
+def imports_of(sampler: BaseSampler) -> Sequence[str]:
+    """What a sampler imports when it draws from what it has learned."""
+    if isinstance(inner := getattr(sampler, "sampler", None), BaseSampler):
+        return imports_of(inner)
+    return ("scipy.optimize", "scipy.stats", "torch") if isinstance(sampler, GPSampler) else ()
 
 
 def _is_out_of_memory(trial: FrozenTrial) -> bool:

@@ -109,6 +109,9 @@ class PartsScheduler:
             self._forget(trial)
             raise RefusedError(trial, f"part {part}: {error}") from error
 
+    def prepare(self) -> None:
+        self._whole.prepare()
+
     def on_report(self, report: Reported) -> Decision:
         member = report.member
         if (divided := self._divided.get(member.trial)) is None:

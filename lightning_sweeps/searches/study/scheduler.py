@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from importlib import import_module
 
 import optuna
 from hydra.errors import HydraException
@@ -16,6 +17,7 @@ from lightning_sweeps.searches.engine.outcome import Finished, Outcome, State, t
 from lightning_sweeps.searches.store.optunas import id_of, is_stopped, let_samplers_stop, storage_of
 from lightning_sweeps.searches.study.duplicates import same_as
 from lightning_sweeps.searches.study.first_objective import by_the_first_objective, report_and_judge
+from lightning_sweeps.searches.study.informed import imports_of
 from lightning_sweeps.searches.study.trouble import STORAGE_TROUBLE
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class StudyScheduler:
         self._view = by_the_first_objective(study) if several else None
         self._prunes = not several or not nop  # without need Optuna keeps reports of a single objective only
         self._has_warned = nop
+        self._imports = [*imports_of(study.sampler)]
         let_samplers_stop(study)  # else ``study.stop``, which samplers call, raises
 
     @property
@@ -62,6 +65,11 @@ class StudyScheduler:
             raise KnownError(claimed.trial, other.number)
         self._trials[claimed.trial] = trial
         return Work((member,))
+
+    def prepare(self) -> None:
+        """Import what its sampler would import in the middle of its first draw; torch takes seconds."""
+        while self._imports:
+            import_module(self._imports.pop())
 
     def on_report(self, report: Reported) -> Decision:
         trial = self._trials[report.member.trial]

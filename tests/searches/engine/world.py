@@ -418,6 +418,9 @@ class FakeScheduler:
     def _member(self, trial: int, part: int) -> Member:
         return Member(trial, {}, [], [], Path(str(trial)), False, None, part)
 
+    def prepare(self) -> None:
+        """Called when the slots are full."""
+
     def on_report(self, report: Reported) -> Decision:
         chance = self.chance.random()
         if chance < self.chances.report_fails:
