@@ -21,7 +21,7 @@ FEWER = {
     "folds=5": "folds=2",
 }
 
-WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md", "several_objectives.md")
+WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md", "several_objectives.md", "samplers.md")
 
 
 def blocks(file):
