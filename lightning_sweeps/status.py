@@ -18,11 +18,13 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.errors import SweepsError
 from lightning_sweeps.files.latest import DATED
 from lightning_sweeps.machine import identity
+from lightning_sweeps.overrides.command_line import from_here
+from lightning_sweeps.searches.detached import LOG
 from lightning_sweeps.searches.record.ending import counted
 from lightning_sweeps.searches.record.provenance import starts_of
 from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.searches.record.summary import summary
-from lightning_sweeps.searches.record.view import clock, shown
+from lightning_sweeps.searches.record.words import clock, shown
 from lightning_sweeps.searches.store.lock import is_locked
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Interruptible
@@ -135,6 +137,8 @@ def _text(told: dict[str, Any]) -> str:
         came = f"  {one['value']:.5g} at {one['step']}" if one["value"] is not None else ""
         since = f"  {clock(one['seconds'])}" if one["seconds"] is not None else ""
         lines.append(f"  running  trial {one['number']}{since}{came}  {shown(one['params'])}")
+    if told["folder"] and Path(told["folder"], LOG).is_file():
+        lines.append(f"  it says  {from_here(Path(told['folder'], LOG))}")
     if told["state"] == "stopped" and told["folder"]:
         lines.append(f"  go on    python -m lightning_sweeps.resume {told['folder']}")
     return "\n".join(lines) + "\n"

@@ -33,7 +33,7 @@ def test_a_search_prints_its_summary_and_so_does_its_report(own_folder, command)
     assert best["folder"] == str(best["number"])
     assert f"optimizer.lr={best['params']['optimizer.lr']}" in best["overrides"]
     assert found["front"] is None
-    assert "trial   1  fail" in done.stderr
+    assert "trial   1  failed: " in done.stderr
     assert "--json" not in json.dumps(json.loads(Path("s/provenance.json").read_text())[0]["program"])
     reported = command("s", "--json", module="lightning_sweeps.report")
     told = json.loads(reported.stdout)

@@ -94,11 +94,12 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
 
         preview(options, program, arguments, shown)
         return None
-    if options.detach:
+    if options.detach and not options.dry_run and not OmegaConf.select(config, "dry_run"):
         from lightning_sweeps.searches.detached import detach, is_detached
 
         if not is_detached():
-            detach(config, join=options.join, launched=options.workers is not None)
+            folders = getattr(program.task_function, "folders", [])
+            detach(config, folders, join=options.join, launched=options.workers is not None)
     asked = Asked(
         options.n_jobs,
         options.devices_per_trial,

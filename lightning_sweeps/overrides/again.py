@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.command_line import from_here, program
 from lightning_sweeps.overrides.groups import CONF
-from lightning_sweeps.overrides.text import override_value, replaced
+from lightning_sweeps.overrides.text import key_of, override_value, replaced
 
 GO_ON = "LIGHTNING_SWEEPS_GO_ON"  # a search's folder, and the overrides that were typed to go on with it
 ONE_RUN = "LIGHTNING_SWEEPS_ONE_RUN"  # the folder of the one trial that the command is to run again
@@ -33,7 +33,8 @@ def command_to_go_on(config: DictConfig, folder: Path, **changed: object) -> str
     if folders_of_configs(config.hydra, "main")[:1] == (CONF,):
         more = [f"{key}={override_value(value)}" for key, value in changed.items()]
         return shlex.join(["python", "-m", "lightning_sweeps.resume", from_here(folder), *more])
-    return command_again(typed(config.hydra), multirun=True, **{"hydra.sweep.dir": from_here(folder), **changed})
+    lines = [line for line in typed(config.hydra) if key_of(line) != "hydra.sweeper.detach"]
+    return command_again(lines, multirun=True, **{"hydra.sweep.dir": from_here(folder), **changed})
 
 
 def note_what_to_go_on_with(folder: Path, changed: Sequence[str]) -> None:

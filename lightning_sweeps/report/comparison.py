@@ -12,7 +12,7 @@ from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.provenance import starts_of
 from lightning_sweeps.searches.record.saved import Saved
-from lightning_sweeps.searches.record.view import clock
+from lightning_sweeps.searches.record.words import clock
 
 # Okabe and Ito's palette, and a dash of its own for each line, for those who see no colours.
 COLORS = ("#2b83c6", "#e08e0b", "#1a9e77", "#b0508e", "#d5431e", "#56b4e9", "#888888")

@@ -16,7 +16,7 @@ from lightning_sweeps.searches.record.ending import counted
 from lightning_sweeps.searches.record.provenance import ran_everything, starts_of
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.trials_csv import best_trial, ranked
-from lightning_sweeps.searches.record.view import clock
+from lightning_sweeps.searches.record.words import clock
 from lightning_sweeps.searches.store.lock import is_locked
 
 Facts = list[tuple[str, str]]

@@ -29,7 +29,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SHOWN_CHANGES = 5
 OF_THE_SEARCH = (  # which its config may name
     *("storage", "custom_search_space", "timeout", "target", "patience", "params", "conditions", "exclude"),
-    *("constraints", "warm_start", "repeats", "folds"),
+    *("constraints", "warm_start", "priors", "repeats", "folds", "detach"),
 )
 
 

@@ -111,7 +111,7 @@ class StudySweeper:
     constraints: Any | None = None  # what a trial must fulfil to count: [parameters<100000, seconds_per_step<0.01]
     on_duplicate: str = "run"  # parameters that a trial has had: run them again, reuse its values, or skip: draw others
     on_oom: str = "fail"  # or halve_batch: a trial that ran out of memory runs again, with half the batch
-    detach: bool = False  # go on without the terminal, and say the rest in search.log
+    detach: Any = False  # go on without the terminal, and say the rest in search.log
     dry_run: bool = False  # compose and try what would be run, print a table, and leave nothing behind
     storage: Any | None = None  # an Optuna storage URL; null: a journal file in the sweep's folder
     study_name: str | None = None

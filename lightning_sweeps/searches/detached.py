@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from lightning_sweeps.overrides.again import note_what_to_go_on_with, typed
 from lightning_sweeps.overrides.command_line import from_here, program, start_of
 from lightning_sweeps.overrides.text import override_value, replaced
-from lightning_sweeps.searches.store.lock import SUPERVISORS
+from lightning_sweeps.searches.store.lock import SUPERVISOR, SUPERVISORS, FolderLock
 from lightning_sweeps.searches.store.search_folder import choose_folder
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.handlers import handled
@@ -44,16 +44,18 @@ def has_begun() -> None:
         os.close(descriptor)
 
 
-def detach(config: DictConfig, *, join: bool, launched: bool) -> NoReturn:
+def detach(config: DictConfig, folders: list[Path], *, join: bool, launched: bool) -> NoReturn:
     """Start the command once more, in a session of its own; leave when the search has begun, or could not begin.
 
     Args:
+        folders: is given the search's, when it has begun.
         launched: a launcher starts supervisors, so the search has begun when they are its engine's.
 
     Raises:
         FolderError: the folder is another search's.
     """
     folder = choose_folder(config, join=join)
+    FolderLock(folder, join=join).release()  # or its errors would come after what the other one says
     output = folder / LOG
     begun_at = output.stat().st_size if output.is_file() else 0
     lines = replaced(typed(config.hydra), [f"hydra.sweep.dir={override_value(str(folder))}"])
@@ -69,6 +71,7 @@ def detach(config: DictConfig, *, join: bool, launched: bool) -> NoReturn:
         _leave_nothing(folder, output)
         sys.stderr.write(said)
         sys.exit(process.returncode)
+    folders.append(folder)
     shown = shlex.quote(from_here(folder))
     say(
         f"{said}it goes on without this terminal, and says the rest in {from_here(output)}\n"
@@ -86,12 +89,17 @@ def _start(command: list[str], output: Path) -> tuple[subprocess.Popen[bytes], i
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, READY: str(writing)},
+            env={**_environment(), READY: str(writing)},
             pass_fds=[writing],
             start_new_session=True,
         )
     os.close(writing)
     return process, reading
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without what this package's own command tells Hydra so that it can explain errors itself."""
+    return {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
 
 
 def _wait(
@@ -120,6 +128,8 @@ def _taken(folder: Path) -> Iterator[Path]:
 
 
 def _leave_nothing(folder: Path, output: Path) -> None:
-    if set(folder.iterdir()) == {output}:
-        output.unlink()
+    ours = {output, folder / SUPERVISOR}
+    if set(folder.iterdir()) <= ours:
+        for file in ours:
+            file.unlink(missing_ok=True)
         folder.rmdir()

@@ -20,7 +20,7 @@ from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.searches.execute.processes import Processes
 from lightning_sweeps.searches.execute.rehearsing import Rehearsing
 from lightning_sweeps.searches.plan import Plan
-from lightning_sweeps.searches.record.view import clock, number_of, shown
+from lightning_sweeps.searches.record.words import clock, number_of, shown
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.store.journal import JOURNAL

@@ -38,7 +38,7 @@ class Options:
     warm_start: Any
     priors: Any
     dry_run: bool
-    detach: bool
+    detach: Any
     storage: Any
     study_name: str | None
     n_trials: Any
@@ -85,6 +85,8 @@ class Options:
             raise ConfigError("hydra.sweeper.study_name is empty: name the study, or leave it out for hydra.job.name")
         if options.isolation not in ISOLATIONS:
             raise ConfigError(f"hydra.sweeper.isolation={options.isolation}: it is process or none")
+        if options.isolation == "none" and options.detach:
+            raise ConfigError("hydra.sweeper.detach: isolation=none is for a debugger, which needs the terminal")
         method = options.start_method
         if options.isolation == "none" and method != os.environ.get("LIGHTNING_SWEEPS_START_METHOD", "auto"):
             raise ConfigError(f"hydra.sweeper.start_method={method}: isolation=none starts no processes")

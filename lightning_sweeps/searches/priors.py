@@ -5,8 +5,9 @@ from typing import Any
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.text import flat, written
+from lightning_sweeps.searches.point import point_of
 from lightning_sweeps.searches.space.space import Space
-from lightning_sweeps.searches.warm_start import WarmStart, point_of
+from lightning_sweeps.searches.warm_start import WarmStart
 
 OPTION = "hydra.sweeper.priors"
 

@@ -35,8 +35,9 @@ from lightning_sweeps.searches.plan import Plan, make_plan
 from lightning_sweeps.searches.record.ending import summarize, why_failed
 from lightning_sweeps.searches.record.provenance import EVERYTHING, record_start
 from lightning_sweeps.searches.record.record import Record
+from lightning_sweeps.searches.record.screen import on_screen
 from lightning_sweeps.searches.record.trials_csv import best_trial
-from lightning_sweeps.searches.record.view import number_of
+from lightning_sweeps.searches.record.words import number_of
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.tries import Tries
@@ -86,6 +87,7 @@ def search(
     name = options.study_name or str(config.hydra.job.name)
     storage = open_url(url) if url is not None else None
     with ExitStack() as stack:
+        console = stack.enter_context(on_screen(shared=servers is None and options.workers is None))
         processes = None
         if servers is not None:
             processes = Processes(*servers, plan.directions, slots, plan.start_timeout)
@@ -105,9 +107,7 @@ def search(
             save_config(config, folder)
             at_once = {"n_jobs": slots.count} if options.workers is None else {"workers": int(options.workers)}
             _record_start(plan, study, folder, config, changed, at_once)
-        errand = Errand(report) if report is not None else None
-        if errand is not None:
-            stack.callback(errand.close)
+        errand = stack.enter_context(closing(Errand(report))) if report is not None else None
         record = Record(study, folder, list(plan.space.distributions), options.keep_checkpoints)
         if options.workers is not None:
             _announce(plan, folder, config)
@@ -122,14 +122,14 @@ def search(
             stack.callback(owner.close)
             owner.put_back((), SECONDS_TO_END)
             _announce(plan, folder, config, f", {slots.count} at a time{slots.described()}")
-            ended = supervise(plan, owner, program, slots.count, processes, record.update, errand)
+            ended = supervise(plan, owner, program, slots.count, processes, record.update, errand, console)
         record.finish()
         if join and not (lock.is_last() and ended.stopped_by is None):
             log.info("left after %s", ended.ending)  # the rest is said by who leaves last
             return sys.exit(130) if ended.stopped_by is not None else None
         if errand is not None:
             _write_report(errand, (str(folder), url, name))
-        summarize(study, ended.ending, folder, record.checkpoints)
+        summarize(study, ended.ending, ended.tally, folder, record.checkpoints)
     return _leave(ended, study, config, folder)
 
 
@@ -204,7 +204,7 @@ def _say_what_is_left(ended: Loop | Launched, study: optuna.Study, config: DictC
 def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> None:
     what = described(plan.directions, config)
     each = f", each the {plan.parts}" if plan.parts is not None else ""
-    more += f"; {plan.first.said}" if plan.first.said else ""
+    more += f"\n{plan.first.said}" if plan.first.said else ""
     trials = number_of(plan.budget.n_trials)
     log.info("search in %s: %s\n%s, %s%s%s", from_here(folder), what, plan.why, trials, each, more)
     has_begun()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
+from rich.console import Console
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.overrides.again import command_to_go_on
@@ -18,7 +19,8 @@ from lightning_sweeps.searches.execute.in_process import InProcessExecutor
 from lightning_sweeps.searches.execute.processes import Processes
 from lightning_sweeps.searches.execute.program import Program
 from lightning_sweeps.searches.plan import Plan
-from lightning_sweeps.searches.record.view import open_view
+from lightning_sweeps.searches.record.live import open_view
+from lightning_sweeps.searches.record.words import short_names
 from lightning_sweeps.searches.study.ledger import StudyLedger
 from lightning_sweeps.searches.study.news import Reading, maximizes
 from lightning_sweeps.searches.study.owners import Owner
@@ -39,6 +41,7 @@ def supervise(
     processes: Processes | None,
     after: Callable[[Sequence[FrozenTrial]], None],
     errand: Errand | None,
+    console: Console | None,
 ) -> Loop:
     """Run trials until a budget is used.
 
@@ -46,6 +49,7 @@ def supervise(
         processes: None if trials run in this process.
         after: called with the study's trials each time that they have been read.
         errand: to be done after the last trial, if it is worth a process that gets ready for it.
+        console: the terminal; None if there is none.
 
     Raises:
         ConfigError: no trial can be begun.
@@ -62,7 +66,10 @@ def supervise(
         leave = min(SECONDS_TO_LEAVE, budget.trial_timeout or SECONDS_TO_LEAVE)
         executor = ProcessExecutor(processes, lambda: owner.others_here(reading.trials), leave)
     ledger, scheduler = StudyLedger(owner, reading, after, plan.constraints), _scheduler(plan, study)
-    with open_view(OmegaConf.select(config, "objective.metric"), in_processes=processes is not None) as view:
+    metric = OmegaConf.select(config, "objective.metric")
+    unit = "part" if plan.parts is not None else "epoch" if metric else "step"
+    names = short_names(plan.space.distributions)
+    with open_view(console if processes is not None else None, metric, names, unit) as view:
         loop = Loop(ledger, scheduler, executor, view, tally, slots)
         try:
             with Signals() as signals:

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial
 
-from lightning_sweeps.errors import ConfigError, nearest
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.overrides.text import flat, key_of, written
 from lightning_sweeps.searches.history import history, is_history
+from lightning_sweeps.searches.point import inside, point_of, same, value_of
 from lightning_sweeps.searches.record.saved import open_saved
 from lightning_sweeps.searches.record.trials_csv import COLUMNS, ranked
-from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.compose import Composer
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.store.optunas import contains
@@ -118,43 +116,6 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
         yield point_of({key_of(one): one.partition("=")[2] for one in lines}, OPTION, space)
 
 
-def point_of(texts: Mapping[str, str], where: str, space: Space) -> dict[str, Any]:
-    """The values that were typed, as the study keeps them.
-
-    Raises:
-        ConfigError: a parameter is not searched, or a value lies outside its range.
-    """
-    names = {key_of(name): name for name in space.distributions}
-    point: dict[str, Any] = {}
-    for name, text in texts.items():
-        if name not in names:
-            raise ConfigError(f"{where}: {name} is not searched.{nearest(name, names)}")
-        point[names[name]] = _value(name, text, where, space, names[name])
-    return _inside(point, where, space)
-
-
-def _value(name: str, text: str, where: str, space: Space, key: str) -> Any:
-    if key in space.rows:
-        return text
-    try:
-        (value, *_) = choices_of(OverridesParser.create().parse_override(f"x={text},{text}"))
-    except HydraException as error:
-        raise ConfigError(f"{where}: {name}={text} cannot be read") from error
-    return value
-
-
-def _inside(point: Mapping[str, Any], where: str, space: Space) -> dict[str, Any]:
-    for name, value in point.items():
-        if not contains(space.distributions[name], value):
-            allowed = typed(distribution_to_json(space.distributions[name]))
-            raise ConfigError(f"{where}: {key_of(name)}={value} lies outside of {allowed}")
-    for name in point:
-        if all(one.name in point for one in space.conditions.get(name, ())) and not space.has(name, point):
-            conditions = " and ".join(one.text for one in space.conditions[name])
-            raise ConfigError(f"{where}: {key_of(name)} is there only if {conditions}")
-    return dict(point)
-
-
 def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str]:
     """The point at which the config stands without the search, and what of it lies outside of the space."""
     config = compose.numbered(space.overrides({}))
@@ -165,14 +126,14 @@ def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str
         if name in space.rows:
             row = _row_of_the_config(space.rows[name], config)
             if row is None:
-                return {}, f"what the config holds for {name} lies outside of its rows"
+                return {}, f"what it holds lies outside of all values of {name}"
             point[name] = row
             continue
         key = key_of(space.key(name))
         held = _held(config, key)
         if held is None:
             return {}, f"the config has no value of its own for {key}"
-        value = _value(key, held if isinstance(held, str) else written(held), OPTION, space, name)
+        value = value_of(key, held if isinstance(held, str) else written(held), OPTION, space, name)
         if not contains(distribution, value):
             return {}, f"the config's own {key}={held} lies outside of {typed(distribution_to_json(distribution))}"
         point[name] = value
@@ -183,14 +144,9 @@ def _row_of_the_config(rows: Mapping[Any, Sequence[str]], config: Any) -> Any:
     """The value of a zip all of whose overrides hold in the config already."""
     for value, lines in rows.items():
         held = {line: _held(config, key_of(line)) for line in lines}
-        if all(text is not None and _same(line.partition("=")[2], text) for line, text in held.items()):
+        if all(text is not None and same(line.partition("=")[2], text) for line, text in held.items()):
             return value
     return None
-
-
-def _same(a: str, b: str) -> bool:
-    values = [choices_of(OverridesParser.create().parse_override(f"x={text},{text}")) for text in (a, b)]
-    return bool(next(iter(values[0])) == next(iter(values[1])))
 
 
 def _held(config: Any, key: str) -> Any:
@@ -239,4 +195,4 @@ def _of_a_search(where: str, best: Any, study_name: str | None, space: Space) ->
         params = {names[key]: value for name, value in trial.params.items() if (key := key_of(name)) in names}
         if not params:
             raise ConfigError(f"{OPTION}={where}: that search has none of the parameters of this one")
-        yield _inside(space.present(params), f"{OPTION}={where}, trial {trial.number}", space)
+        yield inside(space.present(params), f"{OPTION}={where}, trial {trial.number}", space)

@@ -404,7 +404,7 @@ def test_a_used_up_budget_runs_nothing(sweep, kept):
     before = Path("pids").read_text()
     done = sweep(*search)
     assert done.returncode == 0
-    assert "ended by n_trials=2" in done.stdout
+    assert "Finished 2 of 2 trials" in done.stdout
     assert Path("pids").read_text() == before
 
 

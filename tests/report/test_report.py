@@ -205,7 +205,7 @@ def test_tables(own_folder):
 def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
     done = sweep("x=3.0,1.0", "hydra.sweeper.report=true")
     assert done.returncode == 0, done.stderr
-    assert "report: s/report.html" in done.stdout
+    assert "report   s/report.html" in done.stdout
     page = Page(Path("s/report.html"))
     assert "Best: trial 1" in page.text
     assert "python -m lightning_sweeps.rerun" in page.text

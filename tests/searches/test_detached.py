@@ -1,5 +1,6 @@
 """Searches that go on without the terminal that they were typed in."""
 
+import json
 import os
 import re
 import signal
@@ -33,7 +34,7 @@ def test_it_returns_at_once_and_the_search_goes_on_to_its_end(sweep, command):
     assert os.getsid(supervisor) != os.getsid(0), "a terminal that is closed does not end it"
     wait_until(lambda: gone(supervisor), 60)
     assert [row["state"] for row in rows()] == ["COMPLETE"] * 6
-    assert "ended by n_trials=6: 6 complete" in Path("s/search.log").read_text()
+    assert "Finished 6 of 6 trials (6 complete)" in Path("s/search.log").read_text()
     assert Path("s/report.html").is_file()
     again = command("s", "hydra.sweeper.n_trials=7", module="lightning_sweeps.resume")
     assert again.returncode == 0, again.stderr
@@ -43,7 +44,7 @@ def test_it_returns_at_once_and_the_search_goes_on_to_its_end(sweep, command):
     supervisor = process(again.stdout)
     wait_until(lambda: gone(supervisor), 60)
     assert len(rows()) == 8
-    assert "ended by n_trials=8: 8 complete" in Path("s/search.log").read_text()
+    assert "Finished 8 of 8 trials (8 complete)" in Path("s/search.log").read_text()
 
 
 def test_what_is_wrong_is_said_at_once_and_nothing_is_left(sweep):
@@ -54,11 +55,51 @@ def test_what_is_wrong_is_said_at_once_and_nothing_is_left(sweep):
     assert not Path("s").exists()
 
 
+def test_a_search_that_runs_is_not_begun_beside_itself(sweep):
+    supervisor = process(sweep(*DETACHED, "sleep=60").stdout)
+    done = sweep(*DETACHED)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "a supervisor is at work on this search" in done.stderr
+    assert done.stdout == ""
+    os.kill(supervisor, signal.SIGTERM)
+    wait_until(lambda: gone(supervisor), 60)
+
+
+def test_a_rerun_and_a_dry_run_stay(app, sweep, command):
+    config = app.parent / "conf/config.yaml"
+    config.write_text(f"{config.read_text()}    detach: true\n")
+    assert "nothing was written" in sweep("x=1.0,2.0", "hydra.sweeper.dry_run=true").stdout
+    assert not Path("s").exists()
+    supervisor = process(sweep("x=1.0,2.0").stdout)
+    wait_until(lambda: gone(supervisor), 60)
+    again = command("s", "sleep=2", module="lightning_sweeps.rerun")
+    assert again.returncode == 0, again.stderr
+    assert "stop it" not in again.stdout
+    assert "search.log" in command("s", module="lightning_sweeps.status").stdout
+    done = sweep("x=1.0,2.0", "hydra.sweeper.isolation=none", "hydra.sweep.dir=t")
+    assert "isolation=none is for a debugger" in done.stderr
+
+
+def test_mistakes_that_are_found_before_the_first_trial_are_lines_and_json_has_the_folder(command, own_folder):
+    done = command("-m", "--detach", "model=mlp", "model.net.width=-1,3", "trainer.max_epochs=1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: model.net.width=-1")
+    assert "Traceback" not in done.stderr
+    assert not list(own_folder.glob("outputs/sweeps/*/*"))
+    more = ["trainer.max_epochs=1", "hydra.sweep.dir=s"]
+    done = command("-m", "--detach", "--json", "model=mlp", "seed=0,1", *more)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["folder"] == str(own_folder / "s")
+    supervisor = process(done.stderr)
+    wait_until(lambda: gone(supervisor), 120)
+
+
 def test_it_is_stopped_as_any_search(sweep):
     supervisor = process(sweep(*DETACHED, "sleep=60").stdout)
     os.kill(supervisor, signal.SIGTERM)
     wait_until(lambda: gone(supervisor), 60)
-    assert "interrupted" in Path("s/search.log").read_text()
+    assert "Interrupted after 0 of 6 trials" in Path("s/search.log").read_text()
 
 
 def test_ctrl_c_before_it_has_begun_ends_it(app):

@@ -143,7 +143,7 @@ def test_a_closed_terminal_stops_the_search_and_leaves_nothing_behind(sweep, app
         timeout=60,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it would be ignored
     )
-    terminal.expect(r"running.*best")  # the live view
+    terminal.expect(r"trials.*best")  # the live view
     wait_until(Path("hanging").is_file)
     below = descendants(terminal.pid)
     assert below

@@ -171,11 +171,15 @@ def test_what_cannot_be_halved_any_more_has_failed(search):
 
 
 @pytest.mark.slow
-def test_a_trial_of_several_parts_is_halved_once(search):
+def test_a_trial_of_several_parts_is_halved_once(search, python_without_torch):
     done = search("batch_size=64,256", "hydra.sweeper.repeats=2", "hydra.sweeper.n_jobs=1")
     assert done.returncode == 0, done.stderr
     assert log(1) == ["0 256 1 False", "0 128 2 True", "1 128 2 True"]
     assert [trial.value for trial in study().trials] == [1.5, 1.5]
+    more = ["--trial", "1", "--seeds", "2", "hydra.sweep.dir=seeds"]
+    done = python_without_torch("-m", "lightning_sweeps.rerun", "s", *more)
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in rows(Path("seeds/trial_1"))] == ["COMPLETE"] * 2
 
 
 @pytest.mark.slow

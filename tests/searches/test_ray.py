@@ -40,7 +40,7 @@ def test_workers_run_on_the_nodes_of_a_cluster(app):
             cwd=app.parent, env=environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ended by n_trials=12: 12 complete" in done.stdout
+    assert "Finished 12 of 12 trials (12 complete)" in done.stdout
     assert [row["state"] for row in rows()] == ["COMPLETE"] * 12
     assert len({row["x"] for row in rows()}) == 12
     hosts = {trial.user_attrs["supervisor"]["host"] for trial in study().trials}

@@ -7,6 +7,7 @@ import pytest
 from search_commands import rows, study
 
 from lightning_sweeps.errors import ConfigError
+from lightning_sweeps.searches.point import point_of
 from lightning_sweeps.searches.space.auto import Search
 from lightning_sweeps.searches.space.conditions import conditional
 from lightning_sweeps.searches.space.parse import parse_space
@@ -61,7 +62,7 @@ def test_large_parts_are_counted_as_they_are_and_not_as_their_product():
 def test_a_sampler_draws_from_one_part_at_a_time():
     space = parse_space([SGD, ADAM], [], None)
     sampler, _, why = choose(Auto(seed=3), 3, space, 40, Search())
-    assert why == "TPESampler (conditions)"
+    assert why == "TPESampler (auto: several spaces)"
     drawn = optuna.create_study(sampler=sampler)
     for _ in range(30):
         trial = drawn.ask()
@@ -82,9 +83,54 @@ def test_what_is_typed_is_for_all_parts_and_conditions_may_be_added():
     assert "width" not in space.present({"space": "optimizer=sgd", "depth": 2, "width": 8})
 
 
+def test_a_typed_value_of_what_is_fixed_in_the_parts_chooses_among_them():
+    space = parse_space([SGD, ADAM, RMSPROP], ["optimizer=adam"], None)
+    assert list(space.distributions) == ["space", "optimizer.lr", "width"]
+    assert space.overrides({"space": "part 1", "optimizer.lr": 0.1, "width": 8})[-1] == "optimizer=adam"
+    assert list(parse_space([SGD, ADAM], ["optimizer=sgd,adam"], None).rows["space"]) == ["part 1", "part 2"]
+    with pytest.raises(ConfigError, match="none of the 2 spaces has what was typed"):
+        parse_space([SGD, ADAM], ["optimizer=lion"], None)
+
+
+def test_a_condition_on_what_tells_the_parts_apart_is_said_to_be_one():
+    with pytest.raises(ConfigError, match="optimizer says which space of the list a trial has"):
+        conditional(parse_space([SGD, ADAM], [], None), {"width": "optimizer=adam"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "point"),
+    [
+        ({"width": "8"}, {"space": "optimizer=adam", "width": 8}),
+        ({"optimizer": "adam"}, {"space": "optimizer=adam"}),
+        ({"optimizer": "adam", "optimizer.lr": "0.005"}, {"space": "optimizer=adam", "optimizer.lr#2": 0.005}),
+        ({"optimizer.lr": "0.5"}, {"space": "optimizer=sgd", "optimizer.lr": 0.5}),
+        ({"optimizer.lr": "1e-4"}, {"space": "optimizer=adam", "optimizer.lr#2": 1e-4}),
+        ({"space": "optimizer=adam", "optimizer.lr#2": "0.001"}, {"space": "optimizer=adam", "optimizer.lr#2": 0.001}),
+    ],
+)
+def test_a_point_may_be_typed_as_the_overrides_of_a_trial_and_says_which_part_it_is_in(typed, point):
+    assert point_of(typed, "warm_start", parse_space([SGD, ADAM], [], None)) == point
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"optimizer": "lion"}, "no value of space has optimizer=lion"),
+        ({"optimizer": "sgd", "width": "8"}, "width is there only if space=optimizer=adam"),
+        ({"optimizer.lr": "7"}, "optimizer.lr=7 lies outside of"),
+        ({"depth": "1"}, "depth is not searched"),
+    ],
+)
+def test_a_point_that_is_in_no_part_is_refused(typed, said):
+    with pytest.raises(ConfigError) as refused:
+        point_of(typed, "warm_start", parse_space([SGD, ADAM], [], None))
+    assert said in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("params", "said"),
     [
+        ([], "or the list is empty"),
         ([SGD, {}], "hydra.sweeper.params: part 2 of the list is empty"),
         ([SGD, "lr=1"], "part 2 of the list, lr=1, is no space"),
         ([{"space": "1,2"}], "'space' says which part of the list a trial has, and is a parameter too"),

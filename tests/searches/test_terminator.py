@@ -24,7 +24,7 @@ def test_it_ends_where_seeds_differ_more_than_points_do(sweep, app):
     search = ["x=interval(-1.0,1.0)", "hydra.sweeper.n_trials=60", "hydra.sweeper.repeats=3", "hydra.sweeper.n_jobs=2"]
     done = sweep(*search, "hydra.sweeper.terminator=auto", "hydra.sweeper.sampler.seed=1")
     assert done.returncode == 0, done.stderr
-    assert "ended by terminator: at most " in done.stdout
+    assert "Ended by terminator: at most " in done.stdout
     assert 20 <= len([trial for trial in study().trials if trial.state.name == "COMPLETE"]) < 60
     again = sweep(*search, "hydra.sweeper.sampler.seed=1", "hydra.sweeper.n_trials=25")  # without it the search goes on
     assert again.returncode == 0, again.stderr
@@ -34,4 +34,4 @@ def test_it_ends_where_seeds_differ_more_than_points_do(sweep, app):
 def test_it_waits_where_nothing_tells_of_noise(sweep):
     done = sweep("x=interval(-1.0,1.0)", "hydra.sweeper.n_trials=24", "hydra.sweeper.terminator=auto")
     assert done.returncode == 0, done.stderr
-    assert "ended by n_trials=24" in done.stdout
+    assert "Finished 24 of 24 trials" in done.stdout

@@ -22,7 +22,10 @@ def params(folder="s"):
 def test_a_search_begins_with_the_configs_own_values_unless_they_lie_outside(sweep):
     done = sweep(*SEARCH)
     assert done.returncode == 0, done.stderr
-    assert "TPESampler (numbers only), 3 trials, 1 at a time; the first one has the config's own values" in done.stdout
+    assert (
+        "TPESampler (auto: numbers only), 3 trials, 1 at a time\nthe first one has the config's own values"
+        in done.stdout
+    )
     assert params()[0] == {"x": 1.0, "y": 0}
     assert params()[1] != params()[0]
     sweep(*SEARCH, "hydra.sweeper.n_trials=4")

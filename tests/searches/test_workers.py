@@ -49,7 +49,7 @@ def test_a_supervisor_joins_and_takes_over_when_the_first_is_killed(app):
     first.communicate()
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
-    assert "ended by n_trials=30: 30 complete" in output, "who leaves last says it"
+    assert "Finished 30 of 30 trials (30 complete)" in output, "who leaves last says it"
     assert Path("s/report.html").is_file()
     assert all_finished(30)
     assert {folder.name for folder in Path("s").iterdir() if folder.name.isdigit()} == {str(n) for n in range(30)}
@@ -73,7 +73,7 @@ def test_one_that_leaves_before_others_leaves_the_last_word_to_them(app):
     second.send_signal(signal.SIGTERM)
     output, _ = second.communicate(timeout=30)
     assert "left after interrupted" in output
-    assert "ended by" not in output
+    assert "trials (" not in output
     first.kill()
     first.communicate()
 
@@ -103,7 +103,7 @@ def test_a_launcher_starts_supervisors(sweep, launcher):
         *SEARCH, "hydra.sweeper.n_trials=12", "sleep=0.2", "hydra.sweeper.workers=2", f"hydra/launcher={launcher}"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ended by n_trials=12: 12 complete" in done.stdout
+    assert "Finished 12 of 12 trials (12 complete)" in done.stdout
     assert "nothing was left to do" not in done.stdout
     assert all_finished(12)
     assert len(owners()) == 2
@@ -173,7 +173,7 @@ def test_the_same_command_joins_on_a_shared_storage_and_its_password_stays_secre
         for machine in machines[1:]:
             output, _ = machine.communicate(timeout=90)
             assert machine.returncode == 0, output
-            assert "ended by n_trials=30: 30 complete" in output
+            assert "Finished 30 of 30 trials (30 complete)" in output
         tables = [[(row["number"], row["x"], row["state"]) for row in rows(Path(f"s{n}"))] for n in (1, 2)]
         assert tables[0] == tables[1]
         assert [number for number, _, _ in tables[0]] == [str(number) for number in range(30)]

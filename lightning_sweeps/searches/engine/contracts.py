@@ -264,8 +264,8 @@ class View(Protocol):
 
     next_draw: float
 
-    def told(self, finished: Finished) -> None:
-        """A trial has finished."""
+    def told(self, finished: Finished, tally: Any) -> None:
+        """A trial has finished, and is counted."""
 
     def stopping(self, number: int) -> None:
         """The running trials are asked to stop, since this signal has come."""

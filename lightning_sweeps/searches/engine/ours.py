@@ -111,7 +111,7 @@ class Ours:
         self.held.discard(trial)
         self.catch_up()
         if finished is not None:
-            self.view.told(finished)
+            self.view.told(finished, self.tally)
             self.scheduler.on_finished(finished)
 
     def renew(self) -> None:

@@ -39,7 +39,7 @@ class Finished:
     Args:
         values: one for each objective, if it is complete.
         reason: of a failure, on one line.
-        reported: it has reported at least one value.
+        step: of its last report; None if it has reported nothing.
         feasible: it fulfils the search's constraints; else it is no result, however good.
     """
 
@@ -48,7 +48,7 @@ class Finished:
     values: Sequence[float] = ()
     params: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
-    reported: bool = False
+    step: int | None = None
     feasible: bool = True
 
 

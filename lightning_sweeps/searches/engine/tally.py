@@ -30,6 +30,7 @@ class Tally:
         self._maximize = maximize
         self._counts = dict.fromkeys(State, 0)
         self._last_better = 0
+        self._steps: dict[State, list[int]] = {State.COMPLETE: [], State.PRUNED: []}
         self.note(before)
         self.at_start = len(self.states)
         self.failed_at_start = self.count(State.FAILED)
@@ -40,6 +41,8 @@ class Tally:
         for trial in news.finished:
             self.states[trial.number] = trial.state
             self._counts[trial.state] += 1
+            if trial.step is not None and trial.state in self._steps:
+                self._steps[trial.state].append(trial.step)
             if trial.state is not State.COMPLETE or self._maximize is None or not trial.feasible:
                 continue
             if self.best is None or self._better(trial.values[0], self.best.values[0]):
@@ -48,6 +51,14 @@ class Tally:
     def count(self, state: State) -> int:
         """The finished trials in this state."""
         return self._counts[state]
+
+    @property
+    def saved(self) -> float | None:
+        """The part of all steps that pruned trials have not taken; None before a trial has shown how many there are."""
+        whole, cut = self._steps[State.COMPLETE], self._steps[State.PRUNED]
+        if not whole or not cut or not max(whole):
+            return None
+        return 1 - (sum(whole) + sum(cut)) / (sum(whole) + max(whole) * len(cut))
 
     @property
     def more(self) -> bool:

@@ -1,26 +1,31 @@
-"""What a search says at its end."""
+"""What a search says at its end: the result, how it came to it, and what to type next."""
 
 import importlib.util
 import logging
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from rich.text import Text
 
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.safety.passwords import masked
+from lightning_sweeps.searches.engine.tally import Tally
 from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.checkpoints_kept import Checkpoints
+from lightning_sweeps.searches.record.screen import say
 from lightning_sweeps.searches.record.trials_csv import ranked, spread
-from lightning_sweeps.searches.record.view import shown
+from lightning_sweeps.searches.record.words import clock, number_of, short_names, shown
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.store.journal import JOURNAL
 
 log = logging.getLogger(__name__)
 SHOWN_TRIALS = 5
+SHOWN_REASONS = 5
+SHOWN_NUMBERS = 8
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -39,13 +44,106 @@ def counted(trials: Sequence[FrozenTrial]) -> str:
 def why_failed(study: optuna.Study, ending: str) -> str:
     """Why a search has failed, in one line, with the first failure's reason."""
     trials = study.get_trials(deepcopy=False)
-    failed = _first_failure(trials)
+    failed = next((trial for trial in trials if trial.state is TrialState.FAIL), None)
     because = f"; trial {failed.number}: {masked(str(failed.user_attrs.get('reason')))}" if failed is not None else ""
     return f"the search ended by {ending}: {counted(trials) or 'no trial'}{because}"
 
 
-def _first_failure(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    return next((trial for trial in trials if trial.state is TrialState.FAIL), None)
+def summarize(study: optuna.Study, ending: str, tally: Tally, folder: Path, checkpoints: Checkpoints) -> None:
+    """Say how the search ended, its best trials, and the commands to go on from here.
+
+    Args:
+        ending: the budget that was used up, or ``interrupted``.
+    """
+    trials = study.get_trials(deepcopy=False)
+    names = short_names({name: None for trial in trials for name in trial.params})
+    where = shlex.quote(from_here(folder))
+    several = len(study.directions) > 1
+    result = _front(study, names) if several else _best(study, names)
+    failures = list(_failures(trials))
+    how = [Text(_how_it_ended(ending, tally, trials))]
+    failed = ending.startswith("failures")
+    lines = [*how, *failures, *result] if failed or not result else [*result, *how, *failures]
+    if failed:
+        lines[0].stylize("bold red")
+    if not several and (found := certainty(study)) is not None:
+        exhausted = isinstance(study.sampler, Exhaustive)
+        best = ranked(study)[0].number
+        lines += map(Text, in_words(found, best, from_here(folder), len(trials), exhausted=exhausted))
+    if result:
+        lines.append(Text(f"rerun    python -m lightning_sweeps.rerun {where}{' --front' * several}"))
+    lines += map(Text, _places(folder, checkpoints))
+    say(log, Text("\n").join(lines))
+
+
+def _how_it_ended(ending: str, tally: Tally, trials: Sequence[FrozenTrial]) -> str:
+    done, asked = len(tally.states), tally.budget.n_trials
+    of = f"{done} of {number_of(asked)}" if done <= asked else number_of(done)
+    counts = f"({counted(trials) or 'no trial'}) in {clock(tally.seconds)}"
+    if tally.saved is not None:
+        counts += f"; pruning saved {tally.saved:.0%} of the steps"
+    if ending.startswith("n_trials") and done >= asked:
+        return f"Finished {of} {counts}"
+    return f"{'Interrupted' if ending == 'interrupted' else f'Ended by {ending}'} after {of} {counts}"
+
+
+def _best(study: optuna.Study, names: Mapping[str, str]) -> list[Text]:
+    """The best trial and its parameters, then those behind it."""
+    best = ranked(study)[:SHOWN_TRIALS]
+    if not best:
+        return []
+    first, *others = best
+    ties = [trial.number for trial in ranked(study)[1:] if trial.value == first.value]
+    line = Text.assemble(
+        (f"best {_value(first)}: trial {first.number}", "bold green"), f"  {shown(first.params, names)}"
+    )
+    if ties:
+        line.append(f"\n  {_trials(ties)} came to the same value")
+    width = max([10, *(len(_value(trial)) for trial in best)])
+    return [
+        line,
+        *(Text(f"  {_value(one):<{width}} trial {one.number:<4} {shown(one.params, names)}") for one in others),
+    ]
+
+
+def _front(study: optuna.Study, names: Mapping[str, str]) -> list[Text]:
+    front = study.best_trials
+    if not front:
+        return []
+    title = f"Pareto front, {number_of(len(front))}: none is better than one of these in all objectives"
+    return [
+        Text(title, style="bold green"),
+        *(Text(f"  trial {one.number:<4} {_named_values(study, one)}  {shown(one.params, names)}") for one in front),
+    ]
+
+
+def _failures(trials: Sequence[FrozenTrial]) -> Iterator[Text]:
+    """The reasons of failures, the most frequent first, and where a traceback is."""
+    failed: dict[str, list[FrozenTrial]] = {}
+    for trial in trials:
+        if trial.state is TrialState.FAIL:
+            failed.setdefault(masked(str(trial.user_attrs.get("reason"))), []).append(trial)
+    by_count = sorted(failed.items(), key=lambda item: -len(item[1]))
+    for reason, those in by_count[:SHOWN_REASONS]:
+        yield Text(f"  {len(those)} failed: {reason} ({_trials([one.number for one in those])})", style="red")
+    if len(by_count) > SHOWN_REASONS:
+        yield Text(f"  and {len(by_count) - SHOWN_REASONS} further reasons; see trials.csv", style="red")
+    for trial in (one for _, those in by_count[:1] for one in those[:1]):
+        log_file = Path(trial.user_attrs.get("folder", "")) / "output.log"
+        if log_file.is_file() and "Traceback" in log_file.read_text(errors="replace"):
+            yield Text(f"The traceback is in {from_here(log_file)}")
+
+
+def _places(folder: Path, checkpoints: Checkpoints) -> Iterator[str]:
+    if checkpoints.trials:
+        freed = f"{checkpoints.freed / 1e6:.1f} MB freed"
+        yield f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} of the trials"
+    if any(folder.glob("*/events.out.tfevents*")):
+        yield f"compare  tensorboard --logdir {shlex.quote(from_here(folder))}"
+    if (journal := folder / JOURNAL).is_file() and importlib.util.find_spec("optuna_dashboard"):
+        yield f"study    optuna-dashboard {shlex.quote(from_here(journal))}"
+    report = folder / "report.html"
+    yield f"report   {from_here(report)}" if report.is_file() else f"results  {from_here(folder / 'trials.csv')}"
 
 
 def _value(trial: FrozenTrial) -> str:
@@ -58,53 +156,7 @@ def _named_values(study: optuna.Study, trial: FrozenTrial) -> str:
     return "  ".join(f"{name}={value:.5g}" for name, value in zip(names, trial.values, strict=True))
 
 
-def _front(study: optuna.Study, folder: Path) -> list[str]:
-    front = study.best_trials
-    if not front:
-        return []
-    return [
-        f"Pareto front, {len(front)} trials: none is better than one of these in all objectives",
-        *(f"  trial {trial.number:<4} {_named_values(study, trial)}  {shown(trial.params)}" for trial in front),
-        f"run them again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))} --front",
-    ]
-
-
-def _best(study: optuna.Study, folder: Path, finished: int) -> list[str]:
-    best = ranked(study)[:SHOWN_TRIALS]
-    if not best:
-        return []
-    width = max([10, *(len(_value(trial)) for trial in best)])
-    lines = [f"  {_value(trial):<{width}} trial {trial.number:<4} {shown(trial.params)}" for trial in best]
-    if (found := certainty(study)) is not None:
-        exhausted = isinstance(study.sampler, Exhaustive)
-        lines += in_words(found, best[0].number, from_here(folder), finished, exhausted=exhausted)
-    return [*lines, f"run the best again: python -m lightning_sweeps.rerun {shlex.quote(from_here(folder))}"]
-
-
-def summarize(study: optuna.Study, ending: str, folder: Path, checkpoints: Checkpoints) -> None:
-    """What ended the search, the best trials, and the commands to go on from here."""
-    trials = study.get_trials(deepcopy=False)
-    how = ending if ending == "interrupted" else f"ended by {ending}"
-    lines = [f"{how}: {counted(trials) or 'no trial'}"]
-    lines += _front(study, folder) if len(study.directions) > 1 else _best(study, folder, len(trials))
-    if not any(trial.state is TrialState.COMPLETE for trial in trials):
-        failed = _first_failure(trials)
-        if failed is not None:
-            where = Path(failed.user_attrs.get("folder", folder)) / "output.log"
-            lines.append(f"trial {failed.number}: {failed.user_attrs.get('reason')}")
-            if where.is_file() and "Traceback" in where.read_text(errors="replace"):
-                lines.append(f"The traceback is in {from_here(where)}")
-    if checkpoints.trials:
-        freed = f"{checkpoints.freed / 1e6:.1f} MB freed"
-        lines.append(
-            f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} of the trials"
-        )
-    compare = any(folder.glob("*/events.out.tfevents*"))
-    more = f"; compare with: tensorboard --logdir {from_here(folder)}" if compare else ""
-    report = folder / "report.html"
-    lines.append(f"everything is in {from_here(folder)}{more}")
-    if report.is_file():
-        lines.append(f"report: {from_here(report)}")
-    if (journal := folder / JOURNAL).is_file() and importlib.util.find_spec("optuna_dashboard"):
-        lines.append(f"the study in Optuna Dashboard: optuna-dashboard {shlex.quote(from_here(journal))}")
-    log.info("%s", "\n".join(lines))
+def _trials(numbers: Sequence[int]) -> str:
+    """``trial 3``, ``trials 3, 5``."""
+    shown_numbers = ", ".join(map(str, numbers[:SHOWN_NUMBERS])) + (", ..." if len(numbers) > SHOWN_NUMBERS else "")
+    return f"trial{'s' if len(numbers) > 1 else ''} {shown_numbers}"

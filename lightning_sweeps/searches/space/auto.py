@@ -7,6 +7,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 
+from lightning_sweeps.searches.space.several import NAME
 from lightning_sweeps.searches.space.space import Space
 
 FEW, MANY = 20, 50  # trials between which a Gaussian process was measured, and is worth its 0.2 s a trial
@@ -45,6 +46,7 @@ def automatic(space: Space, n_trials: int, seed: int | None, search: Search) -> 
 
 def _why_not_a_gaussian_process(space: Space, n_trials: int, search: Search) -> str:
     reasons = {
+        "several spaces": NAME in space.rows,
         "conditions": bool(space.conditions),
         "a pruner": search.prunes,
         "several objectives": search.objectives > 1,

@@ -3,6 +3,7 @@
 import functools
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import optuna
@@ -94,6 +95,14 @@ def _is_auto(node: Any) -> bool:
 
 def _build(name: str, node: Any, kinds: Any, *trusted: str) -> Any:
     where, target = f"hydra/sweeper/{name}", node.get("_target_") if hasattr(node, "get") else node
+    if isinstance(node, str):
+        raise ConfigError(f"hydra.sweeper.{name}={node}: it is named with slashes: {where}={node}")
+    plain: Any = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    given = {key: value for key, value in plain.items() if not str(key).startswith("_")}
+    if str(target).startswith(f"optuna.{name}s."):  # Optuna may compare them before they can be looked at
+        kind = getattr(import_module(f"optuna.{name}s"), str(target).rpartition(".")[2], None)
+        if isinstance(kind, type):
+            require_kinds(f"hydra.sweeper.{name}", kind, given)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls it experimental
@@ -105,7 +114,5 @@ def _build(name: str, node: Any, kinds: Any, *trusted: str) -> Any:
         raise ConfigError(f"{where}: {reason}") from error
     if not isinstance(built, kinds):
         raise ConfigError(f"{where}: {target} is no {name} of Optuna's")
-    plain: Any = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    given = {key: value for key, value in plain.items() if not str(key).startswith("_")}
     require_kinds(f"hydra.sweeper.{name}", type(built), given)
     return built

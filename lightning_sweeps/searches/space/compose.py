@@ -108,8 +108,9 @@ class Composer:
         within = member.config.hydra.sweep
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.sweep.dir, config.hydra.sweep.subdir = within.dir, within.subdir
+        whole = member.of and replace(member.of, again=replaced(member.of.again, overrides))  # what is noted of it
         again = replaced(member.again, overrides)
-        return replace(member, overrides=lines, again=again, resumed=True, config=config)
+        return replace(member, overrides=lines, again=again, resumed=True, config=config, of=whole)
 
     def _number(self, config: DictConfig, number: int) -> str:
         """Set the trial's number in its config. Returns the name of its folder within the search's."""

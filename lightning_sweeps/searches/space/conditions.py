@@ -13,6 +13,7 @@ from lightning_sweeps.errors import ConfigError, nearest
 from lightning_sweeps.overrides.text import flat, key_of
 from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.condition import TEXT, Condition
+from lightning_sweeps.searches.space.several import NAME as SPACES
 from lightning_sweeps.searches.space.space import Space
 
 OPTION = "hydra.sweeper.conditions"
@@ -75,6 +76,10 @@ class _Names:
             ConfigError: there is no such parameter.
         """
         if name not in self.known:
+            if any(key_of(line) == name for lines in self.space.rows.get(SPACES, {}).values() for line in lines):
+                raise ConfigError(
+                    f"{where}: {name} says which space of the list a trial has.\nPut what depends on it into that space"
+                )
             hint = nearest(name, self.known) or "\nName it in hydra.sweeper.params or on the command line"
             raise ConfigError(f"{where}: {name} is neither searched nor set.{hint}")
         return self.known[name]

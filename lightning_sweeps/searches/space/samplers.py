@@ -175,7 +175,7 @@ def choose(
     count, why = DEFAULT_TRIALS if n_trials is None else n_trials, ""
     if isinstance(configured, Auto):
         configured, reason = automatic(space, count, seed, search)
-        why = f" ({reason})"
+        why = f" (auto: {reason})"
     sampler = configured if seed is None else Numbered(configured, seed)
     return sampler, count, f"{type(configured).__name__}{why}"
 
@@ -186,5 +186,5 @@ def _exhaustive(combinations: Sequence[Mapping[str, Any]], space: Space, n_trial
     if space.excluded:
         why += f" ({len(replace(space, excluded=()).combinations() or ()) - count} excluded)"
     if n_trials > count:
-        why += f" (n_trials={n_trials} asks for more than there are; it runs again what has failed before)"
+        why += f" (n_trials={n_trials} asks for more than there are, to run again what has failed)"
     return Exhaustive(combinations, space.distributions, n_trials), count, why

@@ -43,11 +43,10 @@ class Reading:
 
 def finished(trial: FrozenTrial) -> Finished:
     """A finished trial in the engine's words."""
-    reported = bool(trial.intermediate_values)
     values, reason = trial.values or (), str(trial.user_attrs.get("reason", ""))
     if against := violated(trial):
         reason = f"violates {', '.join(against)}"
-    return Finished(trial.number, STATES[trial.state], values, trial.params, reason, reported, not against)
+    return Finished(trial.number, STATES[trial.state], values, trial.params, reason, trial.last_step, not against)
 
 
 def maximizes(study: optuna.Study) -> bool | None:

@@ -98,7 +98,7 @@ class StudyScheduler:
         if self._has_warned or finished.state is not State.COMPLETE:
             return
         self._has_warned = True
-        if not finished.reported:
+        if finished.step is None:
             log.warning(
                 "trial %s has reported nothing, so %s has nothing to prune by. Report from the program, "
                 "lightning_sweeps.current_trial().report(value, step), or choose hydra/sweeper/pruner=none",

@@ -467,7 +467,7 @@ class FakeView:
     def __init__(self) -> None:
         self.heard: list[int] = []
 
-    def told(self, finished: Finished) -> None:
+    def told(self, finished: Finished, tally: object) -> None:
         self.heard.append(finished.number)
 
     def stopping(self, number: int) -> None:
