@@ -91,13 +91,26 @@ def ways(session: nox.Session) -> None:
         session.run("pytest", "-m", "ways", *session.posargs, env={"LIGHTNING_SWEEPS_START_METHOD": way})
 
 
+# Schema -> the files that it is for.
+OF_THE_REPOSITORY = {
+    "vendor.github-workflows": ".github/workflows/*.yml",
+    "vendor.dependabot": ".github/dependabot.yml",
+    "vendor.github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "vendor.github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "vendor.citation-file-format": "CITATION.cff",
+}
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and format; ``-- --fix`` mends."""
+    """Style and format; ``-- --fix`` mends. And what GitHub reads, which cannot run here."""
     install(session, "lint", project=None)
     fix = "--fix" in session.posargs
     session.run("ruff", "check", *(["--fix"] if fix else []), *CODE)
     session.run("ruff", "format", *([] if fix else ["--check"]), *CODE)
+    for schema, pattern in OF_THE_REPOSITORY.items():
+        session.run("check-jsonschema", "--builtin-schema", schema, *map(str, Path().glob(pattern)))
+    session.run("zizmor", "--offline", ".github")
 
 
 @nox.session
@@ -120,7 +133,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Tables: ``-- run.py`` (the default), ``search.py``, ``scale.py``, ``own_work.py``, ``quality.py``; arguments."""
+    """Tables: ``-- run.py`` (the default), ``search.py``, ``scale.py``, ``quality.py``, ``pruners.py``; arguments."""
     install(session, "benchmarks")
     script, *arguments = session.posargs or ["run.py"]
     session.run("python", f"benchmarks/{script}", *arguments)

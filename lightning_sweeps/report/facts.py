@@ -98,7 +98,7 @@ def honesty(saved: Saved) -> list[str]:
     take = OmegaConf.select(saved.config, "objective.take")
     lines = [
         f"{metric} is the {take} epoch's of each trial.",
-        "The search chose by it, so the best trial's is a little too good; rerun with other seeds says by how much.",
+        "This score is optimistic: it was selected as the best of many; rerun --seeds 5 gives a fair estimate.",
     ]
     tested = sorted(
         {name for trial in study.get_trials(deepcopy=False) for name in trial.user_attrs if "test/" in name}

@@ -15,7 +15,10 @@ function draw(place) {
   figure.layout.template = template();
   const still = matchMedia("(max-width: 40rem)").matches;  // a finger that scrolls must not drag a figure
   if (still) figure.layout.dragmode = false;
-  Plotly.react(place, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: still ? false : "hover" });
+  Plotly.react(place, figure.data, figure.layout, {
+    responsive: true, displaylogo: false, displayModeBar: still ? false : "hover",
+    modeBarButtonsToRemove: ["sendChartToCloud"], plotlyServerURL: "",  // it would upload the figure
+  });
   place.dataset.drawn = "";
 }
 const near = new IntersectionObserver(entries => {

@@ -43,6 +43,19 @@ def test_it_is_drawn_without_errors(page, width, scheme):
         assert [line for line in window.get_log("browser") if line["level"] == "SEVERE"] == []
 
 
+def test_nothing_is_uploaded_and_nothing_asked_of_a_network(page):
+    with chromium(1600) as window:
+        window.get(page.as_uri())
+        for figure in window.find_elements(By.CLASS_NAME, "figure"):
+            window.execute_script("arguments[0].scrollIntoView()", figure)
+            WebDriverWait(window, 60).until(lambda _, one=figure: one.find_elements(By.CSS_SELECTOR, ".modebar-btn"))
+        titles = {one.get_attribute("data-title") for one in window.find_elements(By.CLASS_NAME, "modebar-btn")}
+        assert "Zoom" in titles
+        assert not [title for title in titles if "share" in str(title).lower() or "cloud" in str(title).lower()]
+        asked = window.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
+        assert [name for name in asked if not name.startswith(("file:", "data:", "blob:"))] == []
+
+
 def test_the_table_is_sorted_and_sifted_by_the_keyboard(page):
     with chromium() as window:
         window.get(page.as_uri())

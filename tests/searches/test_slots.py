@@ -86,8 +86,8 @@ def test_trials_on_the_cpu_need_no_gpu():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"n_jobs": 5}, "n_jobs=5: the GPUs here are enough for 4 trials at once"),
-        ({"n_jobs": 3, "devices_per_trial": 2}, "n_jobs=3: the GPUs here are enough for 2 trials at once"),
+        ({"n_jobs": 5}, "n_jobs=5: the available GPUs allow 4 trials at once"),
+        ({"n_jobs": 3, "devices_per_trial": 2}, "n_jobs=3: the available GPUs allow 2 trials at once"),
         ({"n_jobs": "auto", "devices_per_trial": 5}, "asks for 5 GPUs: there are 4 here"),
         ({"n_jobs": "auto", "devices_per_trial": 2, "trials_per_device": 2}, "are one or the other"),
         ({"n_jobs": "auto", "trials_per_device": 0}, "trials_per_device=0: it is a whole number, at least 1"),

@@ -55,7 +55,7 @@ class Asked:
     """How a person wants the machine to be divided.
 
     Args:
-        n_jobs: so many slots; ``auto``: as many as the GPUs are enough for, or one.
+        n_jobs: so many slots; ``auto``: as many as the available GPUs allow, or one.
         devices_per_trial: so many GPUs for each slot; ``auto``: what each trial's trainer asks for.
         trials_per_device: so many slots for each GPU, whose memory they share evenly.
         devices: of the trainer.
@@ -118,7 +118,7 @@ def divide(asked: Asked, gpus: Gpus) -> Slots:
     count = max(1, len(places)) if asked.n_jobs == "auto" else asked.n_jobs
     if places and count > len(places):
         raise ConfigError(
-            f"hydra.sweeper.n_jobs={count}: the GPUs here are enough for {len(places)} trials at once{taken}.\n"
+            f"hydra.sweeper.n_jobs={count}: the available GPUs allow {len(places)} trials at once{taken}.\n"
             "Put several on one with hydra.sweeper.trials_per_device=N, or use none with trainer.accelerator=cpu"
         )
     cores = usable_cores()

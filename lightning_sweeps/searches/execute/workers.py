@@ -96,7 +96,7 @@ def check_launcher(config: DictConfig, count: int) -> Sequence[str]:
         names = gpus.names
     if 0 < len(names) < count:
         raise ConfigError(
-            f"hydra.sweeper.workers={count}: joblib's share this machine, and its GPUs are enough for "
+            f"hydra.sweeper.workers={count}: joblib's share this machine, and its GPUs allow "
             f"{len(names)} of them.\nFor several trials on a GPU use hydra.sweeper.trials_per_device"
         )
     return names
