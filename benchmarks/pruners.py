@@ -7,8 +7,8 @@ of trials, and how many epochs did those take?
 
 A trial's value is its best epoch, and the search's result is its best complete trial, as in ``search=``. The figure
 is that configuration's regret: the mean of its three seeds' best epochs, on a scale on which the best configuration of
-the table is 0 and the median one, and whatever is worse, is 1. Pruners are compared with none by Wilcoxon's signed-rank test over pairs of the
-same table and seed, with Holm's correction.
+the table is 0 and the median one, and whatever is worse, is 1. Pruners are compared with none by Wilcoxon's signed-rank
+test over pairs of the same table and seed, with Holm's correction.
 """
 
 import argparse
