@@ -117,7 +117,7 @@ def _unreadable_override(override: str, text: str) -> str:
     if re.fullmatch(r"\w+", override):
         return (
             f"{override}: a run has overrides, key=value, and no commands; a search has -m before them\n"
-            "Other commands: python -m lightning_sweeps.status, .resume, .join, .report, .rerun, .replay, .new, .schemas"
+            "Others: python -m lightning_sweeps.status, .resume, .join, .report, .rerun, .replay, .new and .schemas"
         )
     evaluated = re.search(r"while evaluating '(\w+)\(.*?\)': (.*?)(?: Available: (\S+))?(?: See https|$)", text)
     if evaluated is None:
