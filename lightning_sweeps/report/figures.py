@@ -10,8 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import BEST, COLORS
 from lightning_sweeps.report.figure import Figure, complete_trials
-from lightning_sweeps.report.of_parameters import contour, importance, parallel, repeats, slices
+from lightning_sweeps.report.of_parameters import contour, importance, parallel, repeats
 from lightning_sweeps.report.of_time import curves, history, timeline
+from lightning_sweeps.report.slices import slices
 
 
 def figures(study: optuna.Study, metric: str) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""Figures of the parameters: importance, slices, contour, parallel coordinates, repeats."""
+"""Figures of the parameters: importance, contour, parallel coordinates, repeats."""
 
 import importlib
 import math
@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import COLORS, SCALE
 from lightning_sweeps.report.figure import Figure, complete_trials
+from lightning_sweeps.report.slices import searched
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.trials_csv import ranked
 
 FEWEST_FOR_IMPORTANCE = 10
-MOST_SLICES = 12
 MOST_IN_CONTOUR = 120  # its grid grows with the square
 MOST_REPEATS = 30
 
@@ -87,14 +87,6 @@ def _axis(name: str, values: Sequence[Any], distribution: BaseDistribution) -> d
     return {"label": name, "values": list(values)}
 
 
-def slices(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    for number, name in enumerate(searched(study)[:MOST_SLICES]):
-        drawing = draw.plot_slice(study, params=[name], target_name=metric)
-        drawing.update_traces(marker_colorscale=SCALE, marker_showscale=False)
-        about = "Blue marks are early trials, yellow ones late." if number == 0 else ""
-        yield Figure(f"slice{number}", f"{metric} by {name}", about, drawing)
-
-
 def contour(study: optuna.Study, metric: str) -> Iterable[Figure]:
     names, complete = shared(study), complete_trials(study)
     if len(names) < 2 or len(complete) < FEWEST_FOR_IMPORTANCE:
@@ -147,15 +139,6 @@ def repeats(study: optuna.Study, metric: str) -> Iterable[Figure]:
     drawing.update_layout(yaxis_title=metric)
     about = "Trials that differ in nothing but the seed, with mean and standard deviation; the best mean first."
     yield Figure("repeats", "Distribution over seeds", about, drawing)
-
-
-def searched(study: optuna.Study) -> list[str]:
-    """The parameters that took several values, in the order of the space."""
-    values: dict[str, set[str]] = {}
-    for trial in complete_trials(study):
-        for name, value in trial.params.items():
-            values.setdefault(name, set()).add(str(value))
-    return [name for name, different in values.items() if len(different) > 1]
 
 
 def shared(study: optuna.Study) -> list[str]:

@@ -10,33 +10,35 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import BEST, COLORS, MARKS
 from lightning_sweeps.report.figure import Figure, complete_trials
+from lightning_sweeps.report.words import in_words
 from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.record.words import short_names
 
 
 def history(study: optuna.Study, metric: str) -> Iterable[Figure]:
     if not complete_trials(study):
         return
     drawing = draw.plot_optimization_history(study, target_name=metric)
-    drawing.data[0].update(name="complete", marker={"color": COLORS[TrialState.COMPLETE]})
-    drawing.data[1].update(name="best so far", line={"color": BEST, "shape": "hv"})
     trials = study.get_trials(deepcopy=False)
+    names = short_names({name: None for trial in trials for name in trial.params})
+    words = [in_words(trials[int(number)], names) for number in drawing.data[0].x]
+    drawing.data[0].update(name="complete", marker={"color": COLORS[TrialState.COMPLETE]})
+    drawing.data[0].update(text=words, hovertemplate="%{text}<extra></extra>")
+    drawing.data[1].update(name="best so far", line={"color": BEST, "shape": "hv"})
     pruned = [trial for trial in trials if trial.state is TrialState.PRUNED and trial.last_step is not None]
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     last = [trial.intermediate_values[trial.last_step or 0] for trial in pruned]
     lowest = min([*(trial.value or 0.0 for trial in complete_trials(study)), *last])
-    for state, some, heights, text in (
-        (TrialState.PRUNED, pruned, last, [f"given up after step {trial.last_step}" for trial in pruned]),
-        (TrialState.FAIL, failed, [lowest] * len(failed), [trial.user_attrs.get("reason", "") for trial in failed]),
-    ):
+    for state, some, heights in ((TrialState.PRUNED, pruned, last), (TrialState.FAIL, failed, [lowest] * len(failed))):
         if some:
             drawing.add_scatter(
                 x=[trial.number for trial in some],
                 y=heights,
-                text=text,
+                text=[in_words(trial, names) for trial in some],
                 mode="markers",
                 name={TrialState.PRUNED: "pruned, last value", TrialState.FAIL: "failed, no value"}[state],
                 marker={"color": COLORS[state], "symbol": MARKS[state], "size": 8},
-                hovertemplate="trial %{x}: %{y}<br>%{text}<extra></extra>",
+                hovertemplate="%{text}<extra></extra>",
             )
     yield Figure("history", "Optimization history", "", drawing)
 

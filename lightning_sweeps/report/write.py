@@ -13,10 +13,9 @@ from plotly.offline import get_plotlyjs
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.files.folders import write_atomically
-from lightning_sweeps.report import comparison, facts
+from lightning_sweeps.report import comparison, facts, trials
 from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.still import StillStudy
-from lightning_sweeps.report.table import shown, trials_table
 from lightning_sweeps.searches.record.saved import Saved
 
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
@@ -31,7 +30,7 @@ def write_report(saved: Saved, file: Path) -> Path:
         ConfigError: the file is there and is no report.
     """
     saved = replace(saved, study=StillStudy(saved.study))
-    names, rows = trials_table(saved)
+    header, rows = trials.table(saved)
     best, about_best = facts.best(saved)
     metric = facts.metric_of(saved)
     context = {
@@ -40,8 +39,9 @@ def write_report(saved: Saved, file: Path) -> Path:
         "best": best,
         "about_best": about_best,
         "honesty": [*facts.changes(saved), *facts.honesty(saved)],
-        "header": names,
-        "rows": [[_cell(row.get(name, "")) for name in names] for row in rows],
+        "header": header,
+        "rows": rows,
+        "details": trials.details(saved, file),
         "figures": figures(saved.study, metric),
         "space": facts.space(saved),
         "setup": facts.setup(saved),
@@ -69,7 +69,7 @@ def write_comparison(searches: Sequence[Saved], file: Path) -> Path:
         "title": f"{len(searches)} searches",
         "overview": [("objective", ", ".join(sorted(metrics)))],
         "header": header,
-        "rows": [[_cell(value) for value in row] for row in rows],
+        "rows": [(number, [trials.cell(value) for value in row]) for number, row in enumerate(rows)],
         "figures": comparison.compare(named, ", ".join(sorted(metrics))),
     }
     return _write(file, context)
@@ -90,7 +90,8 @@ def _write(file: Path, context: dict[str, Any]) -> Path:
         js=parts["report.js"],
         plotly=Markup(get_plotlyjs()),  # noqa: S704
         as_json=_as_json,
-        **{"best": None, "honesty": [], "space": [], "setup": [], "about_best": [], **context},
+        plain_json=_plain_json,
+        **{"best": None, "details": None, "honesty": [], "space": [], "setup": [], "about_best": [], **context},
     )
     write_atomically(file, text)
     return file
@@ -103,13 +104,12 @@ def _as_json(drawing: Any) -> Markup:
     for name in ("template", "title", "width", "height"):
         layout.pop(name, None)
     layout["margin"] = {**MARGIN, **layout.get("margin", {})}
+    return _plain_json(content)
+
+
+def _plain_json(content: Any) -> Markup:
+    """Data for a script element, without tags."""
     return Markup(json.dumps(content, separators=(",", ":")).replace("<", r"\u003c"))  # noqa: S704
-
-
-def _cell(value: Any) -> tuple[str, str]:
-    """What is shown, and what is sorted by."""
-    text = shown(value)
-    return text, repr(value) if isinstance(value, int | float) else text
 
 
 def _title(saved: Saved) -> str:

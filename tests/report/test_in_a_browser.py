@@ -59,10 +59,14 @@ def test_nothing_is_uploaded_and_nothing_asked_of_a_network(page):
 def test_the_table_is_sorted_and_sifted_by_the_keyboard(page):
     with chromium() as window:
         window.get(page.as_uri())
-        assert numbers(window) == list(range(31))
+        assert sorted(numbers(window)) == list(range(31))
         value = next(head for head in window.find_elements(By.CSS_SELECTOR, "th button") if head.text == "value")
         values = {trial.number: trial.value for trial in searched().trials if trial.values}
         best_last = sorted(values, key=lambda number: values[number])
+        complete = [trial.number for trial in searched().trials if trial.state.name == "COMPLETE"]
+        assert numbers(window)[: len(complete)] == sorted(complete, key=lambda number: -values[number]), (
+            "the best first"
+        )
         value.send_keys(Keys.ENTER)
         assert numbers(window)[: len(values)] == best_last
         value.send_keys(Keys.SPACE)
@@ -71,3 +75,81 @@ def test_the_table_is_sorted_and_sifted_by_the_keyboard(page):
         window.find_element(By.ID, "filter").send_keys("FAIL")
         assert sorted(numbers(window)) == [9, 29]
         assert window.find_element(By.ID, "shown").text == "2 of 31"
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("state=pruned", lambda trial: trial.state.name == "PRUNED"),
+        ("state!=complete", lambda trial: trial.state.name != "COMPLETE"),
+        ("val>0.5 state=complete", lambda trial: trial.state.name == "COMPLETE" and trial.value > 0.5),
+        ("number<=4", lambda trial: trial.number <= 4),
+        ("nothing=3", lambda trial: trial.number < 0),
+    ],
+)
+def test_conditions_on_columns_are_understood(page, typed, wanted):
+    with chromium() as window:
+        window.get(page.as_uri())
+        window.find_element(By.ID, "filter").send_keys(typed)
+        assert sorted(numbers(window)) == [one.number for one in searched().trials if wanted(one)]
+
+
+def test_a_row_opens_a_panel_with_what_is_known_of_its_trial(page):
+    with chromium(1000) as window:
+        window.get(page.as_uri())
+        panel = window.find_element(By.ID, "panel")
+        assert not panel.is_displayed()
+        first, second = window.find_elements(By.CSS_SELECTOR, "tbody tr")[:2]
+        first.click()
+        assert panel.is_displayed()
+        assert panel.find_element(By.TAG_NAME, "h2").text.endswith("the best")
+        assert not panel.find_elements(By.CLASS_NAME, "other")
+        window.switch_to.active_element.send_keys(Keys.ESCAPE)
+        assert not panel.is_displayed()
+        second.send_keys(Keys.ENTER)
+        assert panel.is_displayed()
+        assert panel.find_elements(By.CLASS_NAME, "other"), "what is not as in the best one is marked"
+        number = second.get_attribute("data-trial")
+        assert panel.find_element(By.TAG_NAME, "h2").text == f"Trial {number}"
+        trial = searched().trials[int(number)]
+        said = panel.find_element(By.TAG_NAME, "dl").text
+        for name in trial.params:
+            assert name in said
+        window.find_element(By.ID, "close").click()
+        assert not panel.is_displayed()
+        assert window.switch_to.active_element == second, "the keyboard goes on where it was"
+
+
+def test_pruned_trials_are_in_the_slices_as_rings_that_can_be_hidden(page):
+    with chromium(1600) as window:
+        window.get(page.as_uri())
+        slice_ = window.find_element(By.CSS_SELECTOR, "#slice0 .figure")
+        window.execute_script("arguments[0].scrollIntoView()", slice_)
+        WebDriverWait(window, 60).until(lambda _: slice_.find_elements(By.CSS_SELECTOR, ".plot-container"))
+        traces = window.execute_script(
+            "return arguments[0].data.map(one => [one.name, one.marker.symbol, one.x.length])", slice_
+        )
+        shown = {name: (symbol, count) for name, symbol, count in traces}
+        pruned = [one for one in searched().trials if one.state.name == "PRUNED" and one.intermediate_values]
+        assert shown["pruned, last value"] == ("circle-open", len(pruned))
+        entry = next(one for one in slice_.find_elements(By.CSS_SELECTOR, ".legendtoggle"))
+        assert entry
+        words = window.execute_script("return arguments[0].data[0].text[0]", slice_)
+        assert words.startswith("trial ")
+        assert ", complete, " in words
+
+
+def test_the_rows_that_are_shown_are_saved_as_csv(page):
+    with chromium() as window:
+        window.get(page.as_uri())
+        window.execute_script(
+            "URL.createObjectURL = blob => { blob.text().then(text => { window.saved = text; }); return 'blob:x'; };"
+            "HTMLAnchorElement.prototype.click = function () { window.named = this.download; };"
+        )
+        window.find_element(By.ID, "filter").send_keys("number<3")
+        window.find_element(By.ID, "csv").click()
+        text = WebDriverWait(window, 10).until(lambda _: window.execute_script("return window.saved"))
+        assert window.execute_script("return window.named") == "trials.csv"
+        lines = text.splitlines()
+        assert lines[0].startswith("number,value,state")
+        assert sorted(line.split(",")[0] for line in lines[1:]) == ["0", "1", "2"]

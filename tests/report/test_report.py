@@ -29,7 +29,9 @@ class Page(HTMLParser):
         self.figures: list[dict[str, object]] = []
         self.fetched: list[str] = []
         self.text = ""
+        self.details: dict[str, object] = {}
         self._inside = ""
+        self._cell = False
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
@@ -43,15 +45,21 @@ class Page(HTMLParser):
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
+        self._cell = self._cell or tag in ("td", "th")
         self._inside = "json" if found.get("type") == "application/json" else tag
+        if found.get("id") == "details":
+            self._inside = "details"
 
     def handle_endtag(self, tag):
         self._inside = ""
+        self._cell = self._cell and tag not in ("td", "th")
 
     def handle_data(self, data):
         if self._inside == "json":
             self.figures.append(json.loads(data))
-        elif self._inside in ("td", "button"):
+        elif self._inside == "details":
+            self.details = json.loads(data)
+        elif self._cell:
             self.rows[-1][-1] += data
         elif self._inside not in ("script", "style"):
             self.text += data
@@ -88,7 +96,8 @@ def test_every_question_has_its_figure(own_folder):
     assert "It rests on 18 complete trials" in page.text
     assert "saved by pruning" in page.text
     assert "another tool made this study" in page.text
-    assert page.rows[0][:3] == ["number", "state", "value"]
+    assert page.rows[0][:3] == ["number", "value", "state"]
+    assert set(page.details["trials"]) == {str(number) for number in range(31)}
     assert len(page.rows) == 1 + 31
 
 
@@ -158,7 +167,7 @@ def test_what_a_person_wrote_is_text_not_markup(own_folder):
     made.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"reason": evil}))
     made.add_trial(create_trial(value=1.0, intermediate_values={1: 1.0}))
     file = write_report(Saved(made), own_folder / "report.html")
-    assert Page(file).rows[1][-1] == evil
+    assert Page(file).rows[2][-1] == evil
     assert "<script>alert" not in file.read_text(encoding="utf-8")
 
 
