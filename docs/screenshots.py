@@ -18,7 +18,7 @@ IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT / "tests"))  # how the tests start a browser and a TensorBoard
 
 from browser import chromium  # noqa: E402
-from searches import rows, wait_until  # noqa: E402
+from search_commands import rows, wait_until  # noqa: E402
 from tensorboards import tensorboard  # noqa: E402
 
 TRIALS = 40

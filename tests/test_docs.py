@@ -81,7 +81,7 @@ def test_a_study_is_copied_into_a_data_base_for_other_tools(own_folder, sweep, p
 
 
 def test_each_search_space_is_what_the_docs_say(own_folder, command):
-    whole, depths, left_out = re.findall(
+    whole, depths, several, left_out = re.findall(
         r"^```yaml\n(.*?)```", (DOCS / "search_spaces.md").read_text(), re.DOTALL | re.MULTILINE
     )
     Path("widths.txt").write_text("8\n16\n")
@@ -94,6 +94,9 @@ def test_each_search_space_is_what_the_docs_say(own_folder, command):
     assert found["conditions"]["scheduler.scheduler.gamma"] == "scheduler=step and optimizer.momentum>0.5"
     assert found["space"]["model.net.width"] == "choice(8,16)"
     assert found["first_trial"]["config"]["datamodule"]["batch_size"] in (32, 64, 128)
+    assert list(parse_space(yaml.safe_load(several)["hydra"]["sweeper"]["params"], [], None).distributions) == [
+        *("space", "optimizer.lr", "optimizer.momentum", "optimizer.lr#2", "model.net.width"),
+    ]
     for text, ways in ((depths, 7), (left_out, 13)):
         sweeper = yaml.safe_load(text)["hydra"]["sweeper"]
         space = conditional(parse_space(sweeper["params"], [], None), sweeper.get("conditions"))

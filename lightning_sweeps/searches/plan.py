@@ -65,13 +65,14 @@ class Plan:
 
     def open(self, storage: BaseStorage, name: str) -> optuna.Study:
         """The study, new or to go on with; the budget is for what it lacks."""
-        study = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
+        study, is_new = open_study(storage, name, self.directions, self.sampler, self.pruner, self.space)
         require_same_parts(study, self.parts)
         if len(self.names) == len(self.directions) > 1:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls it experimental
                 study.set_metric_names(self.names)
-        self.first.put_into(study)
+        if is_new:
+            self.first.put_into(study)
         if isinstance(self.sampler, Exhaustive):
             n_trials = self.sampler.go_on_after(study.get_trials(deepcopy=False))
             self.budget = replace(self.budget, n_trials=n_trials)

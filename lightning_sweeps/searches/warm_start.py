@@ -27,7 +27,6 @@ CONFIG = "config"
 AUTO = "auto"
 BEST = 3  # trials of an earlier search, unless a number is given
 OURS = {*COLUMNS, "value_std", "value_parts"}  # columns of trials.csv that are no parameters
-NOTED = "warm_start"  # an attribute of the study: they are in it
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,9 @@ class WarmStart:
     history: Sequence[FrozenTrial] = ()
 
     def put_into(self, study: optuna.Study) -> None:
-        """Let the points wait in the study, unless it has begun."""
-        if NOTED in study.user_attrs or not self.points or study.get_trials(deepcopy=False):
-            return
+        """Let the points wait in a new study."""
         for point in self.points:
             study.enqueue_trial(dict(point), skip_if_exists=True)
-        study.set_user_attr(NOTED, len(self.points))
 
 
 def warm_start(

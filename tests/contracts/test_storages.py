@@ -90,7 +90,7 @@ def close(storage) -> None:
 
 def opened(storage, space: Space = SPACE, direction: str = "minimize") -> optuna.Study:
     pruner = optuna.pruners.NopPruner()
-    return open_study(storage, "search", [direction], optuna.samplers.RandomSampler(0), pruner, space)
+    return open_study(storage, "search", [direction], optuna.samplers.RandomSampler(0), pruner, space)[0]
 
 
 def test_a_study_is_opened_again_with_what_it_has(storage):

@@ -71,7 +71,7 @@ def test_a_trial_that_violates_one_is_no_result(command):
     search = ["model=mlp", "model.net.width=4,16,64", "trainer.max_epochs=2", "hydra.sweep.dir=s"]
     done = command("-m", *search, 'hydra.sweeper.constraints=["parameters<3000","seconds<1000"]')
     assert done.returncode == 0, done.stderr
-    assert "model.net.width=64  violates parameters<3000" in done.stdout
+    assert "violates parameters<3000  width=64" in done.stdout
     values = {trial.number: trial.value for trial in study().trials}
     assert max(values, key=lambda number: values[number]) == 2
     best = max((0, 1), key=lambda number: values[number])

@@ -24,7 +24,7 @@ def supervisor(kind: str) -> Owner:
     folder = Path.cwd()
     opened = open_journal(folder, alone=False) if kind == "journal" else open_url("sqlite:///study.db?timeout=60")
     space = Space({"x": FloatDistribution(0.0, 1.0)})
-    return Owner(open_study(opened, "s", ["minimize"], None, None, space), folder, 60.0)
+    return Owner(open_study(opened, "s", ["minimize"], None, None, space)[0], folder, 60.0)
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])

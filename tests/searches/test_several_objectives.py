@@ -66,9 +66,6 @@ def test_a_search_with_costs_has_a_front_a_column_each_and_names(command):
     assert [one["number"] for one in front] == [trial.number for trial in found.best_trials]
     assert front[0]["values"]["parameters"] == found.trials[front[0]["number"]].values[1]
     assert "History of parameters" in Path("s", "report.html").read_text()
-    again = command("s", "--front", module="lightning_sweeps.rerun")
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.count("val/accuracy") >= len(front)
 
 
 @pytest.mark.slow

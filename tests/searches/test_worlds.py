@@ -456,7 +456,7 @@ def test_ctrl_c_ends_a_search_whose_server_never_gets_ready(own_folder):
     search.send_signal(signal.SIGINT)
     output, _ = search.communicate(timeout=30)
     assert search.returncode == 130, output
-    assert "interrupted" in output
+    assert "Interrupted" in output
 
 
 STRIPPED = """
