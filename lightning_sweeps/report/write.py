@@ -16,10 +16,17 @@ from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.report import comparison, facts, trials
 from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.still import StillStudy
+from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.saved import Saved
 
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
 HERE = Path(__file__).parent
+# Of which a page of several searches has none.
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("best", "details"), None),
+    **dict.fromkeys(("honesty", "space", "setup", "about_best"), ()),
+    "failures": "",
+}
 MARGIN = {"t": 24, "r": 16, "b": 48, "l": 64}
 
 
@@ -37,6 +44,9 @@ def write_report(saved: Saved, file: Path) -> Path:
         "title": _title(saved),
         "overview": facts.overview(saved),
         "best": best,
+        "failures": facts.failures(saved),
+        "score": shown(best.value) if best is not None else "",
+        "metric": metric,
         "about_best": about_best,
         "honesty": [*facts.changes(saved), *facts.honesty(saved)],
         "header": header,
@@ -91,7 +101,7 @@ def _write(file: Path, context: dict[str, Any]) -> Path:
         plotly=Markup(get_plotlyjs()),  # noqa: S704
         as_json=_as_json,
         plain_json=_plain_json,
-        **{"best": None, "details": None, "honesty": [], "space": [], "setup": [], "about_best": [], **context},
+        **{**NOTHING, **context},
     )
     write_atomically(file, text)
     return file

@@ -101,6 +101,19 @@ def test_every_question_has_its_figure(own_folder):
     assert len(page.rows) == 1 + 31
 
 
+def test_what_failed_stands_above_all_else_if_that_is_most_of_it(own_folder):
+    made = optuna.create_study()
+    for reason in ("out of memory", "out of memory", "no such file"):
+        made.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"reason": reason}))
+    made.add_trial(create_trial(value=0.25))
+    text = Page(write_report(Saved(made), own_folder / "report.html")).text
+    assert "3 of 4 trials failed. 2 of them: out of memory; there are 2 reasons" in text
+    assert text.index("3 of 4 trials failed") < text.index("Best: trial 3")
+    made.add_trial(create_trial(value=0.5))
+    made.add_trial(create_trial(value=0.75))
+    assert "trials failed" not in Page(write_report(Saved(made), own_folder / "report.html")).text
+
+
 def test_too_few_trials_for_importances_is_said(own_folder):
     page = Page(write_report(Saved(searched(9)), own_folder / "report.html"))
     assert "6 complete trials are too few for importances and a contour; 10 are needed." in page.text
