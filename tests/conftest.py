@@ -38,15 +38,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
 
 
-# Files with tests of half a minute and more. If they came last, all but one of the workers would wait for them.
-LONGEST = ("test_trackers.py", "test_rerun.py", "test_notebook.py", "test_true_runs.py", "test_docs.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test stands in an empty folder."""

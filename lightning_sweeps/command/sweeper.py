@@ -94,10 +94,11 @@ def _sweep(options: Options, program: Any, arguments: Sequence[str]) -> float | 
 
         preview(options, program, arguments, shown)
         return None
-    if options.detach and not options.dry_run and not OmegaConf.select(config, "dry_run"):
+    if options.detach:
         from lightning_sweeps.searches.detached import detach, is_detached
+        from lightning_sweeps.searches.dry_run import wants_dry_run
 
-        if not is_detached():
+        if not is_detached() and not wants_dry_run(options.dry_run, program.task_function, config):
             folders = getattr(program.task_function, "folders", [])
             detach(config, folders, join=options.join, launched=options.workers is not None)
     asked = Asked(

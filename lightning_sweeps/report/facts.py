@@ -1,7 +1,6 @@
 """What the report says in words."""
 
 import shlex
-from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
-from lightning_sweeps.safety.passwords import masked
+from lightning_sweeps.searches.record import ending
 from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.ending import counted
 from lightning_sweeps.searches.record.provenance import ran_everything, starts_of
@@ -94,13 +93,13 @@ def best(saved: Saved) -> tuple[FrozenTrial | None, Facts]:
 def failures(saved: Saved) -> str:
     """What stands above all else if most trials failed; empty if they did not."""
     trials = [one for one in saved.study.get_trials(deepcopy=False) if one.state.is_finished()]
-    failed = [one for one in trials if one.state is TrialState.FAIL]
-    if not failed or len(failed) <= len(trials) / 2:
+    by_reason = ending.failures(trials)
+    failed = sum(len(those) for _, those in by_reason)
+    if failed <= len(trials) / 2:
         return ""
-    reasons = Counter(masked(str(one.user_attrs.get("reason", "no reason is noted"))) for one in failed)
-    (reason, count), *others = reasons.most_common()
+    (reason, those), *others = by_reason
     more = f"; there are {len(others) + 1} reasons" if others else ""
-    return f"{len(failed)} of {len(trials)} trials failed. {count} of them: {reason}{more}"
+    return f"{failed} of {len(trials)} trials failed. {len(those)} of them: {reason}{more}"
 
 
 def honesty(saved: Saved) -> list[str]:

@@ -43,7 +43,7 @@ def details(saved: Saved, page: Path) -> dict[str, Any]:
     Args:
         page: the file, from which paths are seen.
     """
-    best = best_trial(saved.study) if len(saved.study.directions) == 1 else None
+    best = best_trial(saved.study)
     trials = {trial.number: _detail(saved, trial, page) for trial in saved.study.get_trials(deepcopy=False)}
     return {"best": None if best is None else best.number, "trials": trials}
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.words import clock, shown
 
-STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 SHOWN_PARAMS = 8
 
 
@@ -16,7 +16,7 @@ def in_words(trial: FrozenTrial, names: Mapping[str, str]) -> str:
     Args:
         names: short names of the parameters.
     """
-    parts = [f"trial {trial.number}", STATES.get(trial.state, "unfinished")]
+    parts = [f"trial {trial.number}", STATES[trial.state]]
     at = f" at step {trial.last_step}" if trial.last_step is not None else ""
     if trial.values:
         parts.append(", ".join(f"{value:.5g}" for value in trial.values))

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.searches.record.saved import open_saved
 from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.space.wrapping import innermost
 from lightning_sweeps.searches.study.opening import typed
 
 OPTION = "hydra.sweeper.warm_start"
@@ -55,7 +56,7 @@ def require_learning(sampler: BaseSampler) -> None:
     Raises:
         ConfigError: it is one.
     """
-    inner: Any = getattr(sampler, "sampler", sampler)
+    inner = innermost(sampler)
     stock = type(inner).__module__.startswith("optuna.")
     if stock and not isinstance(inner, TPESampler | GPSampler):
         raise ConfigError(

@@ -32,6 +32,7 @@ from lightning_sweeps.searches.space.parse import parse_space
 from lightning_sweeps.searches.space.repeats import Parts, parts_of
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.space.wrapping import innermost
 from lightning_sweeps.searches.study.duplicates import drawing, require_way
 from lightning_sweeps.searches.study.informed import informed
 from lightning_sweeps.searches.study.opening import open_study
@@ -130,7 +131,7 @@ def make_plan(options: Options, program: Program, arguments: Sequence[str]) -> P
     if parts is not None:
         parts.overrides(compose.numbered(space.overrides(space.first())), 0)
     names = [str(metric_of(config)), *map(str, also_of(config))]
-    samples = not isinstance(getattr(sampler, "sampler", sampler), Exhaustive | GridSampler)  # it may be a Numbered one
+    samples = not isinstance(innermost(sampler), Exhaustive | GridSampler)
     first = warm_start(options.warm_start, space, compose, n_trials, chosen, samples=samples)
     if first.history:
         require_learning(sampler)

@@ -8,11 +8,17 @@ from hydra.errors import HydraException
 from optuna.distributions import distribution_to_json
 
 from lightning_sweeps.errors import ConfigError, nearest
-from lightning_sweeps.overrides.text import key_of
+from lightning_sweeps.overrides.text import flat, key_of, written
 from lightning_sweeps.searches.space.choices import choices_of
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.store.optunas import contains
 from lightning_sweeps.searches.study.opening import typed
+
+
+def point_of_values(given: Mapping[str, Any], where: str, space: Space) -> dict[str, Any]:
+    """The same of values as a config holds them; keys may be nested."""
+    texts = {name: str(value) if name in space.rows else written(value) for name, value in flat(given)}
+    return point_of(texts, where, space)
 
 
 def point_of(texts: Mapping[str, str], where: str, space: Space) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.overrides.text import flat, written
-from lightning_sweeps.searches.point import point_of
+from lightning_sweeps.searches.point import point_of_values
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.warm_start import WarmStart
 
@@ -28,8 +27,7 @@ def expected(given: Any, space: Space, *, samples: bool) -> dict[str, Any]:
         raise ConfigError(f"{OPTION}={given}: it is parameters with values, as {{optimizer.lr: 1e-3}}")
     if not samples:
         raise ConfigError(f"{OPTION}: every combination of this space is run, so nothing is drawn near a value")
-    texts = {name: str(value) if name in space.rows else written(value) for name, value in flat(given)}
-    return point_of(texts, OPTION, space)
+    return point_of_values(given, OPTION, space)
 
 
 def with_expected(first: WarmStart, expected: Mapping[str, Any], n_trials: int) -> WarmStart:

@@ -12,9 +12,9 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.overrides.text import flat, key_of, written
-from lightning_sweeps.searches.history import history, is_history
-from lightning_sweeps.searches.point import inside, point_of, same, value_of
+from lightning_sweeps.overrides.text import key_of, written
+from lightning_sweeps.searches.history import OPTION, history, is_history
+from lightning_sweeps.searches.point import inside, point_of, point_of_values, same, value_of
 from lightning_sweeps.searches.record.saved import open_saved
 from lightning_sweeps.searches.record.trials_csv import COLUMNS, ranked
 from lightning_sweeps.searches.space.compose import Composer
@@ -22,7 +22,6 @@ from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.store.optunas import contains
 from lightning_sweeps.searches.study.opening import typed
 
-OPTION = "hydra.sweeper.warm_start"
 CONFIG = "config"
 AUTO = "auto"
 BEST = 3  # trials of an earlier search, unless a number is given
@@ -95,9 +94,7 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
             raise ConfigError(f"{OPTION}: {unknown[0]}: an earlier search is {{from: FOLDER, best: 3, study: NAME}}")
         yield from _of_a_search(str(part["from"]), part.get("best", BEST), part.get("study"), space)
     elif isinstance(part, Mapping):
-        given = dict(flat(part))
-        texts = {name: str(value) if name in space.rows else written(value) for name, value in given.items()}
-        yield point_of(texts, OPTION, space)
+        yield point_of_values(part, OPTION, space)
     elif isinstance(part, str) and part.endswith(".csv"):
         yield from _of_a_table(Path(part), space)
     elif isinstance(part, str) and "=" not in part:

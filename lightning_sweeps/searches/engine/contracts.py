@@ -47,6 +47,7 @@ class Member:
         trial: its number.
         config: composed with ``overrides``; the loop does not look at it.
         of: the whole trial, if this is a part of it.
+        handle: of its claim.
         again: the overrides that give the same config to a single run, which has no number by itself.
         resumed: it has run before, in this folder.
     """
@@ -60,6 +61,7 @@ class Member:
     config: Any
     part: int = 0
     of: "Member | None" = None
+    handle: Any = None
 
 
 @dataclass(frozen=True, eq=False)

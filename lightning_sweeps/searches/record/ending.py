@@ -59,17 +59,16 @@ def summarize(study: optuna.Study, ending: str, tally: Tally, folder: Path, chec
     names = short_names({name: None for trial in trials for name in trial.params})
     where = shlex.quote(from_here(folder))
     several = len(study.directions) > 1
-    result = _front(study, names) if several else _best(study, names)
-    failures = list(_failures(trials))
-    how = [Text(_how_it_ended(ending, tally, trials))]
+    best = [] if several else ranked(study)
+    result = _front(study, names) if several else _best(best, names)
+    how = [Text(_how_it_ended(ending, tally, trials)), *_failures(trials)]
     failed = ending.startswith("failures")
-    lines = [*how, *failures, *result] if failed or not result else [*result, *how, *failures]
+    lines = [*how, *result] if failed or not result else [*result, *how]
     if failed:
         lines[0].stylize("bold red")
     if not several and (found := certainty(study)) is not None:
         exhausted = isinstance(study.sampler, Exhaustive)
-        best = ranked(study)[0].number
-        lines += map(Text, in_words(found, best, from_here(folder), len(trials), exhausted=exhausted))
+        lines += map(Text, in_words(found, best[0].number, from_here(folder), len(trials), exhausted=exhausted))
     if result:
         lines.append(Text(f"rerun    python -m lightning_sweeps.rerun {where}{' --front' * several}"))
     lines += map(Text, _places(folder, checkpoints))
@@ -87,13 +86,12 @@ def _how_it_ended(ending: str, tally: Tally, trials: Sequence[FrozenTrial]) -> s
     return f"{'Interrupted' if ending == 'interrupted' else f'Ended by {ending}'} after {of} {counts}"
 
 
-def _best(study: optuna.Study, names: Mapping[str, str]) -> list[Text]:
+def _best(ranking: Sequence[FrozenTrial], names: Mapping[str, str]) -> list[Text]:
     """The best trial and its parameters, then those behind it."""
-    best = ranked(study)[:SHOWN_TRIALS]
-    if not best:
+    if not ranking:
         return []
-    first, *others = best
-    ties = [trial.number for trial in ranked(study)[1:] if trial.value == first.value]
+    first, *others = best = ranking[:SHOWN_TRIALS]
+    ties = [trial.number for trial in ranking[1:] if trial.value == first.value]
     line = Text.assemble(
         (f"best {_value(first)}: trial {first.number}", "bold green"), f"  {shown(first.params, names)}"
     )
@@ -117,19 +115,25 @@ def _front(study: optuna.Study, names: Mapping[str, str]) -> list[Text]:
     ]
 
 
-def _failures(trials: Sequence[FrozenTrial]) -> Iterator[Text]:
-    """The reasons of failures, the most frequent first, and where a traceback is."""
+def failures(trials: Sequence[FrozenTrial]) -> list[tuple[str, list[FrozenTrial]]]:
+    """The failed trials by their reasons, the most frequent one first."""
     failed: dict[str, list[FrozenTrial]] = {}
     for trial in trials:
         if trial.state is TrialState.FAIL:
-            failed.setdefault(masked(str(trial.user_attrs.get("reason"))), []).append(trial)
-    by_count = sorted(failed.items(), key=lambda item: -len(item[1]))
-    for reason, those in by_count[:SHOWN_REASONS]:
+            failed.setdefault(masked(str(trial.user_attrs.get("reason", "no reason is noted"))), []).append(trial)
+    return sorted(failed.items(), key=lambda item: -len(item[1]))
+
+
+def _failures(trials: Sequence[FrozenTrial]) -> Iterator[Text]:
+    """The reasons of failures, and where a traceback is."""
+    by_reason = failures(trials)
+    for reason, those in by_reason[:SHOWN_REASONS]:
         yield Text(f"  {len(those)} failed: {reason} ({_trials([one.number for one in those])})", style="red")
-    if len(by_count) > SHOWN_REASONS:
-        yield Text(f"  and {len(by_count) - SHOWN_REASONS} further reasons; see trials.csv", style="red")
-    for trial in (one for _, those in by_count[:1] for one in those[:1]):
-        log_file = Path(trial.user_attrs.get("folder", "")) / "output.log"
+    if len(by_reason) > SHOWN_REASONS:
+        yield Text(f"  and {len(by_reason) - SHOWN_REASONS} further reasons; see trials.csv", style="red")
+    if by_reason:
+        (_, (first, *_)), *_ = by_reason
+        log_file = Path(first.user_attrs.get("folder", "")) / "output.log"
         if log_file.is_file() and "Traceback" in log_file.read_text(errors="replace"):
             yield Text(f"The traceback is in {from_here(log_file)}")
 

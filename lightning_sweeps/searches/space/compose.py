@@ -82,7 +82,7 @@ class Composer:
         elif not restarted and (folder / subdir).is_dir() and any((folder / subdir).iterdir()):
             raise ConfigError(f"its folder {subdir} is there already, and is not its own")
         again = _again(trial.number, overrides, config)
-        return Member(trial.number, params, overrides, again, folder / subdir, restarted, config)
+        return Member(trial.number, params, overrides, again, folder / subdir, restarted, config, handle=trial)
 
     def part(self, whole: Member, number: int, overrides: Sequence[str]) -> Member:
         """A part of a trial, in a folder of its own within the trial's.
@@ -98,7 +98,7 @@ class Composer:
             config.hydra.sweep.dir, config.hydra.sweep.subdir = str(within.dir), f"{within.subdir}/{number}"
         resumed = whole.resumed and folder.is_dir() and any(folder.iterdir())
         again = replaced(whole.again, overrides)
-        return Member(whole.trial, whole.params, changed, again, folder, resumed, config, number, whole)
+        return Member(whole.trial, whole.params, changed, again, folder, resumed, config, number, whole, whole.handle)
 
     def changed(self, member: Member, overrides: Sequence[str]) -> Member:
         """The same member with other overrides, to go on in its folder."""

@@ -2,20 +2,22 @@
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+
+from lightning_sweeps.searches.space.wrapping import Wrapping
 
 FIRST = 3  # trials that are all drawn around the expected values
 SPREAD = 0.15  # of the range, on the parameter's own scale: the standard deviation around an expected value
 TRUST = 0.7  # the probability of an expected choice
 
 
-class Expecting(BaseSampler):
+class Expecting(Wrapping):
     """Draws some parameters around expected values, and leaves the rest to another sampler.
 
     That is so for the first three trials, and then with a probability that falls as two by the trial's number, so that
@@ -27,7 +29,7 @@ class Expecting(BaseSampler):
     """
 
     def __init__(self, sampler: BaseSampler, expected: Mapping[str, Any], seed: int | None) -> None:
-        self.sampler = sampler
+        super().__init__(sampler)
         self.expected = expected
         self.seed = seed
         self._random = random.Random(seed)  # noqa: S311
@@ -37,25 +39,19 @@ class Expecting(BaseSampler):
         if self.seed is not None:
             self._random.seed(self.seed * 1_000_003 + trial.number)
         self._around = trial.number < FIRST or self._random.random() < 2 / (trial.number + 1)
-        self.sampler.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self.sampler.infer_relative_search_space(study, trial)
+        super().before_trial(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        drawn = self.sampler.sample_relative(study, trial, search_space)
+        drawn = super().sample_relative(study, trial, search_space)
         return {name: self._draw(name, search_space[name], value) for name, value in drawn.items()}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        value = self.sampler.sample_independent(study, trial, param_name, param_distribution)
+        value = super().sample_independent(study, trial, param_name, param_distribution)
         return self._draw(param_name, param_distribution, value)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        self.sampler.after_trial(study, trial, state, values)
 
     def _draw(self, name: str, distribution: BaseDistribution, otherwise: Any) -> Any:
         if not self._around or name not in self.expected:

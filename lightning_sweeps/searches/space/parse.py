@@ -43,20 +43,13 @@ def parse_space(params: Any, arguments: Sequence[str], config_loader: Any) -> Sp
     for number, one in enumerate(params, start=1):
         if not isinstance(one, Mapping):
             raise ConfigError(f"{OPTION}: part {number} of the list, {one}, is no space: parameters with their values")
-        if all(typed.get(name) in (None, str(value)) for name, value in fixed_in(one, parser)):
-            parts.append(_parse({name: value for name, value in flat(one) if name not in typed}, (), parser))
+        part = _parse(one, (), parser)
+        fixed = {name: text.partition("=")[2] for name, text in part.lines if text is not None}
+        if all(typed.get(name) in (None, text) for name, text in fixed.items()):
+            parts.append(part.without(typed))
     if not parts:
         raise ConfigError(f"{OPTION}: none of the {len(params)} spaces has what was typed, or the list is empty")
     return joined(parts, _parse({}, arguments, parser))
-
-
-def fixed_in(part: Mapping[str, Any], parser: OverridesParser) -> list[tuple[str, Any]]:
-    """The keys of a space that it does not search, and their values."""
-    plain = [(name, value) for name, value in flat(part) if not (is_zip(value) or isinstance(value, Sequence | None))]
-    texts = [(name, value) for name, value in flat(part) if isinstance(value, str) and not is_zip(value)]
-    lines = parser.parse_overrides([f"{name}={value}" for name, value in texts if not value.startswith("file(")])
-    fixed = {one.get_key_element() for one in lines if not one.is_sweep_override()}
-    return [*plain, *(one for one in texts if one[0] in fixed)]
 
 
 def _parse(params: Mapping[str, Any], arguments: Sequence[str], parser: OverridesParser) -> Space:

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.searches.space.auto import Search, automatic
 from lightning_sweeps.searches.space.space import Space
+from lightning_sweeps.searches.space.wrapping import Wrapping
 
 DEFAULT_TRIALS = 20
 FITS = "gprs_cache_list"  # of Gaussian processes, from which a sampler goes on; a resumed search has none of them
@@ -75,7 +76,7 @@ class Exhaustive(BaseSampler):
         return self._of(trial)[param_name]
 
 
-class Numbered(BaseSampler):
+class Numbered(Wrapping):
     """Any sampler of Optuna's, seeded anew for each trial from its seed and the trial's number.
 
     What it draws then depends on the seed, the number and the finished trials alone: a resumed study draws what it
@@ -83,30 +84,17 @@ class Numbered(BaseSampler):
     """
 
     def __init__(self, sampler: BaseSampler, seed: int) -> None:
-        self.sampler = sampler
+        super().__init__(sampler)
         self.seed = seed
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         _reseed(self.sampler, (self.seed * 1_000_003 + trial.number) % 2**32)
-        self.sampler.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self.sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return self.sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        return self.sampler.sample_independent(study, trial, param_name, param_distribution)
+        super().before_trial(study, trial)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         # A grid stops the study by itself when it is through; here the budget does.
         if not isinstance(self.sampler, GridSampler):
-            self.sampler.after_trial(study, trial, state, values)
+            super().after_trial(study, trial, state, values)
 
 
 def _reseed(sampler: BaseSampler, seed: int) -> None:

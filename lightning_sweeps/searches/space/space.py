@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optuna.distributions import (
@@ -63,6 +63,14 @@ class Space:
             elif name in params:
                 overrides += self.rows[name][params[name]] if name in self.rows else [self._text(name, params[name])]
         return overrides
+
+    def without(self, names: Container[str]) -> "Space":
+        """The space that neither searches nor sets these."""
+        return replace(
+            self,
+            distributions={name: one for name, one in self.distributions.items() if name not in names},
+            lines=[line for line in self.lines if line[0] not in names],
+        )
 
     def has(self, name: str, params: Mapping[str, Any]) -> bool:
         """Whether a parameter is there with these values of those that it depends on."""

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.searches.space.wrapping import Wrapping, innermost
 from lightning_sweeps.searches.store.optunas import with_other_trials
 
 OUT_OF_MEMORY = "out_of_memory"  # an attribute of a failed trial
@@ -16,11 +17,11 @@ OUT_OF_MEMORY = "out_of_memory"  # an attribute of a failed trial
 
 def informed(sampler: BaseSampler, history: Sequence[FrozenTrial] = ()) -> BaseSampler:
     """The sampler, or one that knows more, if it can learn from that."""
-    learns = history or isinstance(getattr(sampler, "sampler", sampler), TPESampler)
+    learns = history or isinstance(innermost(sampler), TPESampler)
     return Informed(sampler, history) if learns else sampler
 
 
-class Informed(BaseSampler):
+class Informed(Wrapping):
     """A sampler that knows the trials of an earlier search, and learns from those that ran out of memory.
 
     The latter are failed ones in the study. It sees them as pruned ones that violate a constraint; of Optuna's samplers
@@ -31,31 +32,25 @@ class Informed(BaseSampler):
     """
 
     def __init__(self, sampler: BaseSampler, history: Sequence[FrozenTrial]) -> None:
-        self.sampler = sampler
+        super().__init__(sampler)
         # Before the study's own, whose numbers begin with 0.
         self.history = [_copy(one, number=place - len(history)) for place, one in enumerate(history)]
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self.sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Optuna looks for parameters that all trials share up to a number, and takes the least for 0."""
         seen = with_other_trials(study, self._numbered_from_0) if self.history else study
-        return self.sampler.infer_relative_search_space(seen, trial)
+        return super().infer_relative_search_space(seen, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self.sampler.sample_relative(with_other_trials(study, self._known), trial, search_space)
+        return super().sample_relative(with_other_trials(study, self._known), trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         seen = with_other_trials(study, self._known)
-        return self.sampler.sample_independent(seen, trial, param_name, param_distribution)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        self.sampler.after_trial(study, trial, state, values)
+        return super().sample_independent(seen, trial, param_name, param_distribution)
 
     def _known(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         return [*self.history, *(_infeasible(one) if _is_out_of_memory(one) else one for one in trials)]
@@ -66,9 +61,7 @@ class Informed(BaseSampler):
 
 def imports_of(sampler: BaseSampler) -> Sequence[str]:
     """What a sampler imports when it draws from what it has learned."""
-    if isinstance(inner := getattr(sampler, "sampler", None), BaseSampler):
-        return imports_of(inner)
-    return ("scipy.optimize", "scipy.stats", "torch") if isinstance(sampler, GPSampler) else ()
+    return ("scipy.optimize", "scipy.stats", "torch") if isinstance(innermost(sampler), GPSampler) else ()
 
 
 def _is_out_of_memory(trial: FrozenTrial) -> bool:

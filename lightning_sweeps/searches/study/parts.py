@@ -57,7 +57,6 @@ class PartsScheduler:
         self._whole = StudyScheduler(study, compose, reuses=reuses)
         self._maximized = [one is StudyDirection.MAXIMIZE for one in study.directions]
         self._view = by_the_first_objective(study) if len(study.directions) > 1 else None
-        self._trials: dict[int, Trial] = {}
         self._divided: dict[int, Divided] = {}
 
     @property
@@ -69,21 +68,15 @@ class PartsScheduler:
         for trial, divided in self._divided.items():
             if divided.waiting:
                 return self._work(trial, divided)
-        work = self._whole.propose(lambda: self._claimed(claim))
-        if work is None:
+        if (work := self._whole.propose(claim)) is None:
             return None
         (whole,) = work.members
         self._divided[whole.trial] = divided = self._begun(whole)
         return self._work(whole.trial, divided)
 
-    def _claimed(self, claim: Callable[[], Claim | None]) -> Claim | None:
-        if (claimed := claim()) is not None:
-            self._trials[claimed.trial] = claimed.handle
-        return claimed
-
     def _begun(self, whole: Member) -> Divided:
         """What earlier processes have left of the trial."""
-        trial = self._noted(whole.trial)
+        trial: FrozenTrial = storage_of(self.study).get_trial(id_of(whole.handle))
         values = {int(part): list(those) for part, those in trial.user_attrs.get(PARTS, {}).items()}
         if (
             len(values) == self.parts.count
@@ -97,16 +90,12 @@ class PartsScheduler:
         waiting = [part for part in range(self.parts.count) if part not in values]
         return Divided(whole, waiting, values, reports)
 
-    def _noted(self, trial: int) -> FrozenTrial:
-        found: FrozenTrial = storage_of(self.study).get_trial(id_of(self._trials[trial]))
-        return found
-
     def _work(self, trial: int, divided: Divided) -> Work:
         part = divided.waiting.pop(0)
         try:
             return Work((self._part_of(divided.whole, part),))
         except ConfigError as error:
-            self._forget(trial)
+            self.on_lost(trial)
             raise RefusedError(trial, f"part {part}: {error}") from error
 
     def prepare(self) -> None:
@@ -119,7 +108,7 @@ class PartsScheduler:
         reports = divided.reports.setdefault(member.part, {})
         if report.step not in reports:
             reports[report.step] = report.value
-            storage, trial_id = storage_of(self.study), id_of(self._trials[member.trial])
+            storage, trial_id = storage_of(self.study), id_of(member.handle)
             storage.set_trial_system_attr(trial_id, f"{REPORT}{member.part}:{report.step}", report.value)
         return Decision.CONTINUE
 
@@ -131,12 +120,12 @@ class PartsScheduler:
             outcome.reason = f"part {member.part}: {outcome.reason}"
         ended = self._after(member, divided, outcome.values) if outcome.how == "done" else outcome
         if ended is not None:
-            self._forget(member.trial)
+            self.on_lost(member.trial)
         return ended
 
     def _after(self, member: Member, divided: Divided, values: list[float]) -> Outcome | None:
         """What becomes of the trial after a part with these values."""
-        trial = self._trials[member.trial]
+        trial: Trial = member.handle
         divided.values[member.part] = values
         ended = dict(sorted(divided.values.items()))
         trial.set_user_attr(PARTS, {str(part): those for part, those in ended.items()})
@@ -155,13 +144,8 @@ class PartsScheduler:
         columns = zip(*values, strict=True)
         return [self.parts.value(one, maximized=up) for one, up in zip(columns, self._maximized, strict=True)]
 
-    def _forget(self, trial: int) -> None:
-        self._divided.pop(trial, None)
-        self._trials.pop(trial, None)
-        self._whole.on_lost(trial)
-
     def on_lost(self, trial: int) -> None:
-        self._forget(trial)
+        self._divided.pop(trial, None)
 
     def on_finished(self, finished: Finished) -> None:
         self._whole.on_finished(finished)

@@ -35,7 +35,6 @@ class StudyScheduler:
         self.study = study
         self.reuses = reuses
         self.compose = compose
-        self._trials: dict[int, Trial] = {}  # by number, those that run
         several, nop = len(study.directions) > 1, isinstance(study.pruner, optuna.pruners.NopPruner)
         self._view = by_the_first_objective(study) if several else None
         self._prunes = not several or not nop  # without need Optuna keeps reports of a single objective only
@@ -63,7 +62,6 @@ class StudyScheduler:
             raise RefusedError(claimed.trial, told_of("its parameters", error)) from error
         if self.reuses and not claimed.resumed and (other := same_as(self.study, trial)) is not None:
             raise KnownError(claimed.trial, other.number)
-        self._trials[claimed.trial] = trial
         return Work((member,))
 
     def prepare(self) -> None:
@@ -72,7 +70,7 @@ class StudyScheduler:
             import_module(self._imports.pop())
 
     def on_report(self, report: Reported) -> Decision:
-        trial = self._trials[report.member.trial]
+        trial: Trial = report.member.handle
         if not self._prunes:
             return Decision.CONTINUE
         if report.step in storage_of(self.study).get_trial(id_of(trial)).intermediate_values:
@@ -87,11 +85,10 @@ class StudyScheduler:
             return Decision.STOP
 
     def on_end(self, member: Member, outcome: Outcome) -> Outcome:
-        self._trials.pop(member.trial, None)
         return outcome
 
     def on_lost(self, trial: int) -> None:
-        self._trials.pop(trial, None)
+        """Nothing is kept of a trial."""
 
     def on_finished(self, finished: Finished) -> None:
         """Warn once if the first complete trial has reported nothing, so that the pruner has nothing to judge by."""

@@ -10,7 +10,7 @@ from optuna.trial import Trial
 from lightning_sweeps.errors import ConfigError, nearest
 from lightning_sweeps.searches.engine.around import Around
 from lightning_sweeps.searches.engine.contracts import Claim, Member, Scheduler, Work
-from lightning_sweeps.searches.engine.outcome import Finished, Outcome
+from lightning_sweeps.searches.engine.outcome import Outcome
 from lightning_sweeps.searches.space.repeats import DATAMODULES
 
 log = logging.getLogger(__name__)
@@ -37,25 +37,18 @@ class SmallerBatches(Around):
     def __init__(self, scheduler: Scheduler, change: Callable[[Member, Sequence[str]], Member]) -> None:
         super().__init__(scheduler)
         self._change = change
-        self._trials: dict[int, Trial] = {}
         self._waiting: list[Member] = []
 
     def propose(self, claim: Callable[[], Claim | None]) -> Work | None:
         if self._waiting:
             return Work((self._waiting.pop(0),))
-        work = self.scheduler.propose(lambda: self._claimed(claim))
-        if work is None:
+        if (work := self.scheduler.propose(claim)) is None:
             return None
         return Work(tuple(map(self._as_small_as_before, work.members)))
 
-    def _claimed(self, claim: Callable[[], Claim | None]) -> Claim | None:
-        if (claimed := claim()) is not None:
-            self._trials[claimed.trial] = claimed.handle
-        return claimed
-
     def _as_small_as_before(self, member: Member) -> Member:
         """A trial that was interrupted, or another part of it, does not run out of memory once more."""
-        for _ in range(self._trials[member.trial].user_attrs.get(HALVED, 0)):
+        for _ in range(member.handle.user_attrs.get(HALVED, 0)):
             if halved := halves(member.config):
                 member = self._change(member, halved)
         return member
@@ -64,7 +57,7 @@ class SmallerBatches(Around):
         halved = halves(member.config) if outcome.out_of_memory else []
         if not halved:
             return self.scheduler.on_end(member, outcome)
-        trial = self._trials[member.trial]
+        trial: Trial = member.handle
         trial.set_user_attr(HALVED, trial.user_attrs.get(HALVED, 0) + 1)
         process = trial.user_attrs.get("process", {})
         trial.set_user_attr("process", {**process, "begun": None})  # its seconds are counted
@@ -72,13 +65,8 @@ class SmallerBatches(Around):
         self._waiting.append(self._change(member, halved))
         return None
 
-    def on_finished(self, finished: Finished) -> None:
-        self._trials.pop(finished.number, None)
-        self.scheduler.on_finished(finished)
-
     def on_lost(self, trial: int) -> None:
         self._waiting = [member for member in self._waiting if member.trial != trial]
-        self._trials.pop(trial, None)
         self.scheduler.on_lost(trial)
 
 
