@@ -95,6 +95,12 @@ def test_mistakes_that_are_found_before_the_first_trial_are_lines_and_json_has_t
     wait_until(lambda: gone(supervisor), 120)
 
 
+def test_a_key_of_the_programs_own_that_is_called_dry_run_does_not_keep_it(sweep):
+    supervisor = process(sweep(*DETACHED, "+dry_run=true", "sleep=0").stdout)
+    wait_until(lambda: gone(supervisor), 60)
+    assert len(rows()) == 6
+
+
 def test_it_is_stopped_as_any_search(sweep):
     supervisor = process(sweep(*DETACHED, "sleep=60").stdout)
     os.kill(supervisor, signal.SIGTERM)
