@@ -111,6 +111,7 @@ def search(
         record = Record(study, folder, list(plan.space.distributions), options.keep_checkpoints)
         if options.workers is not None:
             _announce(plan, folder, config)
+            has_begun()
             be_patient(storage_of(study), options.grace_period)  # the next call may come hours later
             worker = Worker(functools.partial(sweep, options.of_a_worker(), program, list(arguments)), config, gpus)
             at_work = functools.partial(
@@ -207,7 +208,6 @@ def _announce(plan: Plan, folder: Path, config: DictConfig, more: str = "") -> N
     more += f"\n{plan.first.said}" if plan.first.said else ""
     trials = number_of(plan.budget.n_trials)
     log.info("search in %s: %s\n%s, %s%s%s", from_here(folder), what, plan.why, trials, each, more)
-    has_begun()
 
 
 def _settle(program: Program) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from lightning_sweeps.errors import ConfigError, FolderError
 from lightning_sweeps.overrides.again import command_to_go_on
+from lightning_sweeps.searches.detached import has_begun
 from lightning_sweeps.searches.engine.contracts import Executor, Member, Scheduler
 from lightning_sweeps.searches.engine.loop import Loop
 from lightning_sweeps.searches.engine.signals import Signals
@@ -73,6 +74,7 @@ def supervise(
         loop = Loop(ledger, scheduler, executor, view, tally, slots)
         try:
             with Signals() as signals:
+                has_begun()  # from here on a signal stops it as it should
                 loop.run(signals)
         except (*STORAGE_TROUBLE, ConfigError) as error:
             if isinstance(error, ConfigError) and not any(trial.state.is_finished() for trial in study.trials):
