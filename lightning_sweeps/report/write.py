@@ -20,7 +20,8 @@ from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.saved import Saved
 
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
-HERE = Path(__file__).parent
+PAGE = Path(__file__).parent / "page"
+SCRIPTS = ("details", "figures", "table", "copy", "panel")  # in this order; they see what those before them define
 # Of which a page of several searches has none.
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(("best", "details"), None),
@@ -91,13 +92,12 @@ def _write(file: Path, context: dict[str, Any]) -> Path:
     if file.is_file() and GENERATOR not in file.read_text(encoding="utf-8", errors="replace")[:2000]:
         raise ConfigError(f"{file} is there already, and it is no report; write elsewhere with --output FILE")
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    parts = {name: Markup((HERE / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js")}  # noqa: S704
     text = environment.get_template("report.html").render(
         generator=Markup(GENERATOR),  # noqa: S704
-        css=parts["report.css"],
-        js=parts["report.js"],
+        css=_part("report.css"),
+        scripts=[_part(f"{name}.js") for name in SCRIPTS],
         plotly=Markup(get_plotlyjs()),  # noqa: S704
         as_json=_as_json,
         plain_json=_plain_json,
@@ -105,6 +105,10 @@ def _write(file: Path, context: dict[str, Any]) -> Path:
     )
     write_atomically(file, text)
     return file
+
+
+def _part(name: str) -> Markup:
+    return Markup((PAGE / name).read_text(encoding="utf-8"))  # noqa: S704
 
 
 def _as_json(drawing: Any) -> Markup:

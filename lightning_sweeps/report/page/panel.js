@@ -1,0 +1,48 @@
+"use strict";
+// The panel: what is known of one trial. What is not as in the best one is marked.
+const panel = document.querySelector("#panel");
+let opener = null;
+function fact(name, text, more = "") {
+  const row = document.createElement("div");
+  row.className = more;
+  const [term, told] = [document.createElement("dt"), document.createElement("dd")];
+  term.textContent = name;
+  told.textContent = text;
+  row.append(term, told);
+  return row;
+}
+function openPanel(number) {
+  const trial = details?.trials[number];
+  if (!trial) return;
+  const best = details.trials[details.best];
+  panel.querySelector("h2").textContent = `Trial ${number}${number === details.best ? ", the best" : ""}`;
+  const rows = trial.facts.map(([name, text]) => fact(name, text));
+  for (const [name, text] of Object.entries(trial.params)) rows.push(fact(name, text, best && best.params[name] !== text ? "other" : ""));
+  if (trial.rerun) {
+    const again = fact("again", trial.rerun + " ");
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "copy" });
+    button.dataset.copy = trial.rerun;
+    again.lastChild.append(button);
+    rows.push(again);
+  }
+  panel.querySelector("dl").replaceChildren(...rows);
+  panel.querySelector(".links").replaceChildren(...(trial.links ?? []).map(([name, path]) =>
+    Object.assign(document.createElement("a"), { textContent: name, href: path.split("/").map(encodeURIComponent).join("/") })));
+  document.querySelectorAll("tr.chosen").forEach(row => row.classList.remove("chosen"));
+  document.querySelector(`tr[data-trial="${number}"]`)?.classList.add("chosen");
+  opener = document.activeElement;
+  panel.hidden = false;
+  panel.focus();
+}
+function closePanel() {
+  panel.hidden = true;
+  document.querySelectorAll("tr.chosen").forEach(row => row.classList.remove("chosen"));
+  opener?.focus();
+}
+if (details) {
+  const chosen = event => event.target.closest("tr[data-trial]")?.dataset.trial;
+  body.addEventListener("click", event => openPanel(Number(chosen(event))));
+  body.addEventListener("keydown", event => { if (event.key === "Enter") openPanel(Number(chosen(event))); });
+  document.querySelector("#close").addEventListener("click", closePanel);
+  document.addEventListener("keydown", event => { if (event.key === "Escape" && !panel.hidden) closePanel(); });
+}

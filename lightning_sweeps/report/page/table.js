@@ -1,0 +1,59 @@
+"use strict";
+// The table: sorted by its heads, sifted by conditions, and saved as CSV.
+const body = document.querySelector("tbody");
+const rows = [...body.rows];
+const value = (row, column) => row.cells[column].dataset.v ?? row.cells[column].textContent;
+document.querySelectorAll("th").forEach((head, column) => head.firstChild.addEventListener("click", () => {
+  const descending = head.getAttribute("aria-sort") === "ascending";
+  document.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
+  head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const sign = descending ? -1 : 1;
+  const order = (a, b) => {
+    const [x, y] = [value(a, column), value(b, column)];
+    if (x === "" || y === "") return (x === "") - (y === "");  // what is empty stays at the end
+    const difference = Number(x) - Number(y);
+    return sign * (Number.isNaN(difference) ? x.localeCompare(y) : difference);
+  };
+  body.append(...rows.sort(order));
+}));
+const header = [...document.querySelectorAll("th")].map(head => head.textContent);
+for (const row of rows) for (const cell of row.cells) if (cell.textContent !== "" && !Number.isNaN(Number(cell.dataset.v ?? cell.textContent))) cell.classList.add("number");
+
+// "value>0.97 state=complete mlp": conditions on columns, which may be named by their last parts, and words.
+const column = name => {
+  const exact = header.indexOf(name);
+  if (exact >= 0) return exact;
+  const ends = header.findIndex(one => one.endsWith(`.${name}`));
+  return ends >= 0 ? ends : header.findIndex(one => one.startsWith(name));
+};
+const compared = { ">": (a, b) => a > b, ">=": (a, b) => a >= b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, "=": (a, b) => a === b, "!=": (a, b) => a !== b };
+function condition(word) {
+  const parts = word.match(/^([^<>=!]+)(>=|<=|!=|=|>|<)(.+)$/);
+  const place = parts ? column(parts[1]) : -1;
+  if (place < 0) return row => row.textContent.toLowerCase().includes(word.toLowerCase());
+  const wanted = Number(parts[3]);
+  return row => {
+    const text = value(row, place);
+    if (text === "") return false;
+    return Number.isNaN(wanted) || Number.isNaN(Number(text))
+      ? compared[parts[2]](text.toLowerCase(), parts[3].toLowerCase()) : compared[parts[2]](Number(text), wanted);
+  };
+}
+const filter = document.querySelector("#filter");
+function sift() {
+  const conditions = filter.value.split(/\s+/).filter(Boolean).map(condition);
+  for (const row of rows) row.hidden = !conditions.every(holds => holds(row));
+  document.querySelector("#shown").textContent = `${rows.filter(row => !row.hidden).length} of ${rows.length}`;
+}
+filter.addEventListener("input", sift);
+sift();
+
+document.querySelector("#csv").addEventListener("click", () => {
+  const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const lines = [...body.rows].filter(row => !row.hidden).map(row => header.map((_, place) => quoted(value(row, place))));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([[header.map(quoted), ...lines].map(line => line.join(",")).join("\n") + "\n"], { type: "text/csv" }));
+  link.download = "trials.csv";
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
