@@ -13,3 +13,6 @@ COLORS = {
 }
 MARKS = {TrialState.COMPLETE: "circle", TrialState.PRUNED: "x", TrialState.FAIL: "triangle-down"}
 BEST = "#b0508e"
+# For lines side by side; a dash of its own for each, for those who see no colours.
+LINES = ("#2b83c6", "#e08e0b", "#1a9e77", "#b0508e", "#d5431e", "#56b4e9", "#888888")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

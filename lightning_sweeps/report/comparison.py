@@ -7,6 +7,7 @@ import optuna
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.report.colors import DASHES, LINES
 from lightning_sweeps.report.facts import seconds_of
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.table import shown
@@ -14,16 +15,12 @@ from lightning_sweeps.searches.record.provenance import starts_of
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.words import clock
 
-# Okabe and Ito's palette, and a dash of its own for each line, for those who see no colours.
-COLORS = ("#2b83c6", "#e08e0b", "#1a9e77", "#b0508e", "#d5431e", "#56b4e9", "#888888")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-
 
 def compare(searches: Sequence[tuple[str, Saved]], metric: str) -> list[Figure]:
     """Best so far against finished trials and against time."""
     by_trials, by_time = go.Figure(), go.Figure()
     for index, (name, saved) in enumerate(searches):
-        line = {"color": COLORS[index % len(COLORS)], "dash": DASHES[index % len(DASHES)], "shape": "hv", "width": 2}
+        line = {"color": LINES[index % len(LINES)], "dash": DASHES[index % len(DASHES)], "shape": "hv", "width": 2}
         finished = _finished(saved.study)
         if not finished:
             continue

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from optuna.distributions import json_to_distribution
+from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.table import shown
@@ -146,15 +146,18 @@ def changes(saved: Saved) -> list[str]:
     ]
 
 
-def space(saved: Saved) -> Facts:
+def distributions_of(saved: Saved) -> dict[str, BaseDistribution]:
     """The search space, or the distributions of the trials if another tool kept none."""
     described = saved.study.user_attrs.get("space")
     if isinstance(described, dict):
-        found: dict[str, Any] = {name: json_to_distribution(text) for name, text in described.items()}
-    else:
-        found = {
-            name: one for trial in saved.study.get_trials(deepcopy=False) for name, one in trial.distributions.items()
-        }
+        return {name: json_to_distribution(text) for name, text in described.items()}
+    trials = saved.study.get_trials(deepcopy=False)
+    return {name: one for trial in trials for name, one in trial.distributions.items()}
+
+
+def space(saved: Saved) -> Facts:
+    """The search space in words."""
+    found = distributions_of(saved)
     conditions = saved.study.user_attrs.get("conditions", {})
     return [
         (name, str(one).replace("Distribution", "") + "".join(f", if {text}" for text in conditions.get(name, ())))

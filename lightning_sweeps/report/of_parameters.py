@@ -1,7 +1,6 @@
-"""Figures of the parameters: importance, contour, parallel coordinates, repeats."""
+"""Figures of the parameters: importance, contour, repeats."""
 
 import importlib
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,14 +8,15 @@ from typing import Any
 import optuna
 import optuna.visualization as draw
 import plotly.graph_objects as go
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lightning_sweeps.report.colors import COLORS, SCALE
-from lightning_sweeps.report.figure import Figure, complete_trials
-from lightning_sweeps.report.slices import searched
+from lightning_sweeps.report.colors import COLORS, LINES, SCALE
+from lightning_sweeps.report.figure import Figure
+from lightning_sweeps.report.objectives import Objective
+from lightning_sweeps.report.of_trials import complete_trials, shared, with_values
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.trials_csv import ranked
+from lightning_sweeps.searches.record.words import short_names
 
 FEWEST_FOR_IMPORTANCE = 10
 MOST_IN_CONTOUR = 120  # its grid grows with the square
@@ -28,73 +28,79 @@ def import_importances() -> None:
     importlib.import_module("optuna.importance")
 
 
-def importance(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    count, names = len(complete_trials(study)), shared(study)
+def importance(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
+    """For each objective a bar for each parameter; hollow ones have the pruned trials in them."""
+    complete, every = complete_trials(study), with_values(study)
+    names = shared(every)
     if len(names) < 2:
         return
-    if count < FEWEST_FOR_IMPORTANCE:
-        few = f"{count} complete trials are too few for importances and a contour; {FEWEST_FOR_IMPORTANCE} are needed."
+    pruned = len(every) - len(complete)
+    if len(every) < FEWEST_FOR_IMPORTANCE:
+        few = f"{len(every)} trials with a value are too few for importances; {FEWEST_FOR_IMPORTANCE} are needed."
         yield Figure("importance", "Importances", few, None)
         return
-    from optuna.importance import PedAnovaImportanceEvaluator  # a second of imports
-
-    drawing = draw.plot_param_importances(
-        study, evaluator=PedAnovaImportanceEvaluator(), params=names, target_name=metric
+    short = short_names({name: None for trial in every for name in trial.params})
+    drawing = go.Figure()
+    bars: list[tuple[str, dict[str, float], dict[str, Any]]] = []
+    for one in objectives:
+        color = COLORS[TrialState.COMPLETE] if len(objectives) == 1 else LINES[one.index % len(LINES)]
+        of = f" for {one.name}" if len(objectives) > 1 else ""
+        if len(complete) >= FEWEST_FOR_IMPORTANCE:
+            bars.append((f"complete trials{of}", _importances(complete, names, one), {"color": color}))
+        if pruned:
+            hollow = {"color": "rgba(0,0,0,0)", "line": {"color": COLORS[TrialState.PRUNED], "width": 1.5}}
+            bars.append((f"with pruned ones at their last value{of}", _importances(every, names, one), hollow))
+    order = sorted(names, key=lambda name: bars[0][1][name])
+    for title, found, marker in bars:
+        drawing.add_bar(
+            y=[short[name] for name in order],
+            x=[found[name] for name in order],
+            orientation="h",
+            name=title,
+            marker=marker,
+            text=[f"{found[name]:.2f}" for name in order],
+            hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+        )
+    drawing.update_layout(barmode="group", xaxis_title="importance", showlegend=len(bars) > 1, yaxis_type="category")
+    worth = "a hint, no more" if len(complete) < 50 else "fair for the strongest; those of the weak ones are noise"
+    but = (
+        f" Hollow bars count the {pruned} pruned ones too, at the last value that they reported: what is pruned early "
+        "is among the worst."
+        if pruned
+        else ""
     )
-    drawing.update_traces(marker_color=COLORS[TrialState.COMPLETE])
-    drawing.update_layout(yaxis_title=None)
-    worth = "a hint, no more" if count < 50 else "fair for the strongest; those of the weak ones are noise"
     about = (
         f"How much of what sets the better trials apart each parameter explains (PED-ANOVA, Watanabe et al. 2023). It "
-        f"rests on {count} complete trials: {worth}. Pruned trials are not in it."
+        f"rests on {len(complete)} complete trials: {worth}.{but}"
     )
     yield Figure("importance", "Importances", about, drawing)
 
 
-def parallel(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    names = shared(study)
-    if len(names) < 2:
-        return
-    trials = complete_trials(study)
-    values = [trial.value or 0.0 for trial in trials]
-    # Optuna draws a line of its own for each trial, in fixed colours; this one type of plotly's takes thousands.
-    drawing = go.Figure(
-        go.Parcoords(
-            line={"color": values, "colorscale": SCALE, "showscale": True},
-            dimensions=[
-                {"label": metric, "values": values},
-                *(
-                    _axis(name, [trial.params[name] for trial in trials], trials[0].distributions[name])
-                    for name in names
-                ),
-            ],
-        )
+def _importances(trials: Sequence[FrozenTrial], names: Sequence[str], objective: Objective) -> dict[str, float]:
+    """By parameter; they sum up to 1."""
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # a second of imports
+
+    study = optuna.create_study(direction="maximize" if objective.maximize else "minimize")
+    study.add_trials(
+        [
+            create_trial(params=trial.params, distributions=trial.distributions, value=objective.height(trial))
+            for trial in trials
+        ]
     )
-    drawing.update_layout(margin_t=72)  # the axes' names
-    about = "A line for each complete trial. Drag along an axis to choose."
-    yield Figure("parallel", "Parallel coordinates", about, drawing)
+    try:
+        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=list(names))
+    except ValueError:  # all values are the same
+        return dict.fromkeys(names, 0.0)
 
 
-def _axis(name: str, values: Sequence[Any], distribution: BaseDistribution) -> dict[str, Any]:
-    if isinstance(distribution, CategoricalDistribution):
-        places = {str(choice): place for place, choice in enumerate(distribution.choices)}
-        codes = [places.get(str(value), 0) for value in values]
-        return {"label": name, "values": codes, "tickvals": list(places.values()), "ticktext": list(places)}
-    if getattr(distribution, "log", False):
-        logs = [math.log10(value) for value in values]
-        ticks = [min(logs) + (max(logs) - min(logs)) * part / 4 for part in range(5)]
-        return {"label": name, "values": logs, "tickvals": ticks, "ticktext": [f"{10**tick:.2g}" for tick in ticks]}
-    return {"label": name, "values": list(values)}
-
-
-def contour(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    names, complete = shared(study), complete_trials(study)
-    if len(names) < 2 or len(complete) < FEWEST_FOR_IMPORTANCE:
+def contour(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
+    """The objective over the two most important parameters."""
+    complete = complete_trials(study)
+    names = shared(complete)
+    if len(names) < 2 or len(complete) < FEWEST_FOR_IMPORTANCE or len(objectives) > 1:
         return
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-
-    importances = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=names)
-    pair = list(importances)[:2]
+    importances = _importances(complete, names, objectives[0])
+    pair = sorted(names, key=lambda name: -importances[name])[:2]
     about = "The two most important."
     if len(complete) > MOST_IN_CONTOUR:
         best_first = ranked(study)
@@ -102,14 +108,14 @@ def contour(study: optuna.Study, metric: str) -> Iterable[Figure]:
         about += f" Drawn from {MOST_IN_CONTOUR} of the {len(complete)} complete trials, from the best to the worst."
         study = optuna.create_study(direction=study.direction)
         study.add_trials(chosen)
-    drawing = draw.plot_contour(study, params=pair, target_name=metric)
+    drawing = draw.plot_contour(study, params=pair, target_name=objectives[0].name)
     drawing.update_traces(colorscale=SCALE, reversescale=False, selector={"type": "contour"})
     yield Figure("contour", f"{pair[0]} and {pair[1]}", about, drawing)
 
 
-def repeats(study: optuna.Study, metric: str) -> Iterable[Figure]:
+def repeats(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
     """Trials that differ in nothing but their seed."""
-    if len(study.directions) > 1:
+    if len(objectives) > 1:
         return
     groups: dict[tuple[tuple[str, str], ...], list[FrozenTrial]] = {}
     for trial in complete_trials(study):
@@ -119,7 +125,7 @@ def repeats(study: optuna.Study, metric: str) -> Iterable[Figure]:
     repeated = {rest: trials for rest, trials in groups.items() if len(trials) > 1}
     if not repeated:
         return
-    sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
+    sign = -1 if objectives[0].maximize else 1
 
     def mean(trials: Sequence[FrozenTrial]) -> float:
         return statistics.mean(trial.value or 0.0 for trial in trials)
@@ -136,11 +142,6 @@ def repeats(study: optuna.Study, metric: str) -> Iterable[Figure]:
             marker_color=COLORS[TrialState.COMPLETE],
             showlegend=False,
         )
-    drawing.update_layout(yaxis_title=metric)
+    drawing.update_layout(yaxis_title=objectives[0].name)
     about = "Trials that differ in nothing but the seed, with mean and standard deviation; the best mean first."
     yield Figure("repeats", "Distribution over seeds", about, drawing)
-
-
-def shared(study: optuna.Study) -> list[str]:
-    """Those of them that every complete trial has: a parameter may depend on another one's value."""
-    return [name for name in searched(study) if all(name in trial.params for trial in complete_trials(study))]

@@ -9,82 +9,140 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import BEST, COLORS, MARKS
-from lightning_sweeps.report.figure import Figure, complete_trials
-from lightning_sweeps.report.words import in_words
+from lightning_sweeps.report.dots import dots
+from lightning_sweeps.report.figure import Figure
+from lightning_sweeps.report.objectives import Objective
+from lightning_sweeps.report.of_trials import complete_trials
+from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.trials_csv import ranked
 from lightning_sweeps.searches.record.words import short_names
+from lightning_sweeps.searches.space.constraints import violated
+
+MOST_WHOLE = 12  # whole numbers with a tick each
 
 
-def history(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    if not complete_trials(study):
+def history(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
+    """A figure for each objective: every trial at its value, and the best so far."""
+    complete = complete_trials(study)
+    if not complete:
         return
-    drawing = draw.plot_optimization_history(study, target_name=metric)
     trials = study.get_trials(deepcopy=False)
     names = short_names({name: None for trial in trials for name in trial.params})
-    words = [in_words(trials[int(number)], names) for number in drawing.data[0].x]
-    drawing.data[0].update(name="complete", marker={"color": COLORS[TrialState.COMPLETE]})
-    drawing.data[0].update(text=words, hovertemplate="%{text}<extra></extra>")
-    drawing.data[1].update(name="best so far", line={"color": BEST, "shape": "hv"})
+    allowed = [trial for trial in complete if not violated(trial)]
     pruned = [trial for trial in trials if trial.state is TrialState.PRUNED and trial.last_step is not None]
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
-    last = [trial.intermediate_values[trial.last_step or 0] for trial in pruned]
-    lowest = min([*(trial.value or 0.0 for trial in complete_trials(study)), *last])
-    for state, some, heights in ((TrialState.PRUNED, pruned, last), (TrialState.FAIL, failed, [lowest] * len(failed))):
-        if some:
-            drawing.add_scatter(
-                x=[trial.number for trial in some],
-                y=heights,
-                text=[in_words(trial, names) for trial in some],
-                mode="markers",
-                name={TrialState.PRUNED: "pruned, last value", TrialState.FAIL: "failed, no value"}[state],
-                marker={"color": COLORS[state], "symbol": MARKS[state], "size": 8},
-                hovertemplate="%{text}<extra></extra>",
-            )
-    yield Figure("history", "Optimization history", "", drawing)
+    for one in objectives:
+        lowest = min(one.height(trial) for trial in [*complete, *pruned])
+        drawing = go.Figure()
+        drawing.update_layout(meta={"brush": True}, xaxis=_counted(len(trials)), yaxis_title=one.name)
+        drawing.update_layout(xaxis_title="trial")
+        for name, some, heights, color, mark in (
+            ("complete", allowed, [one.value(trial) for trial in allowed], COLORS[TrialState.COMPLETE], "circle"),
+            (
+                "violates a constraint",
+                broken := [trial for trial in complete if violated(trial)],
+                [one.value(trial) for trial in broken],
+                COLORS[TrialState.WAITING],
+                "square-open",
+            ),
+            (
+                "pruned, last value",
+                pruned,
+                [one.height(trial) for trial in pruned],
+                COLORS[TrialState.PRUNED],
+                MARKS[TrialState.PRUNED],
+            ),
+            (
+                "failed, no value",
+                failed,
+                [lowest] * len(failed),
+                COLORS[TrialState.FAIL],
+                MARKS[TrialState.FAIL],
+            ),
+        ):
+            if some:
+                drawing.add_scatter(
+                    **dots(some, names),
+                    x=[trial.number for trial in some],
+                    y=heights,
+                    name=name,
+                    marker={"color": color, "symbol": mark, "size": 8},
+                )
+        drawing.add_scatter(
+            **_best_so_far(allowed, one, trials[-1].number),
+            mode="lines",
+            name="best so far",
+            line={"color": BEST, "shape": "hv"},
+        )
+        title = "Optimization history" if len(objectives) == 1 else f"History of {one.name}"
+        yield Figure("history" if len(objectives) == 1 else f"history{one.index}", title, "", drawing)
 
 
-def curves(study: optuna.Study, metric: str) -> Iterable[Figure]:
+def _best_so_far(trials: Sequence[FrozenTrial], objective: Objective, last: int) -> dict[str, list[Any]]:
+    x: list[int] = []
+    y: list[float] = []
+    for trial in trials:
+        value = objective.value(trial)
+        x.append(trial.number)
+        y.append(value if not y or objective.better(value, y[-1]) else y[-1])
+    return {"x": [*x, last], "y": [*y, *y[-1:]]} if y else {"x": x, "y": y}
+
+
+def _counted(count: int) -> dict[str, Any]:
+    """An axis of whole numbers."""
+    return {"tickformat": "d", **({"dtick": 1} if count <= MOST_WHOLE else {})}
+
+
+def curves(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
+    """What trials reported; those with a single report as dots."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
     if not trials:
         return
     drawing = go.Figure()
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING):
-        if some := [trial for trial in trials if trial.state is state]:
-            # One line with gaps: a thousand lines of their own take a browser many seconds.
-            drawing.add_scatter(
-                **_joined(some),
-                mode="lines+markers" if max(len(trial.intermediate_values) for trial in some) == 1 else "lines",
-                name=state.name.lower(),
-                line={"color": COLORS[state], "width": 1, "dash": "dot" if state is TrialState.PRUNED else "solid"},
-                opacity=0.6,
-                hovertemplate="%{text}, step %{x}: %{y}<extra></extra>",
-            )
-    if best := next(iter(ranked(study)), None):
+        some = [trial for trial in trials if trial.state is state]
+        line = {"color": COLORS[state], "width": 1, "dash": "dot" if state is TrialState.PRUNED else "solid"}
+        for single in (False, True):
+            those = [trial for trial in some if (len(trial.intermediate_values) == 1) is single]
+            if those:
+                # One line with gaps: a thousand lines of their own take a browser many seconds.
+                drawing.add_scatter(
+                    **_joined(those),
+                    mode="markers" if single else "lines",
+                    name=STATES[state] + (", one report" if single else ""),
+                    line=line,
+                    marker={"color": COLORS[state], "symbol": "circle-open", "size": 7},
+                    opacity=0.6,
+                    hovertemplate="trial %{customdata}, step %{x}: %{y}<extra></extra>",
+                )
+    if best := next(iter(ranked(study) if len(objectives) == 1 else []), None):
         drawing.add_scatter(
             **_joined([best]),
             mode="lines+markers",
             name=f"best, trial {best.number}",
             line={"color": BEST, "width": 3},
-            hovertemplate="%{text}, step %{x}: %{y}<extra></extra>",
+            hovertemplate="trial %{customdata}, step %{x}: %{y}<extra></extra>",
         )
-    drawing.update_layout(xaxis_title="step: finished epochs, or what the trial counts", yaxis_title=metric)
+    name = objectives[0].name if len(objectives) == 1 else "what was reported"
+    drawing.update_layout(xaxis_title="step: finished epochs, or what the trial counts", yaxis_title=name)
+    drawing.update_layout(meta={"brush": True})
     yield Figure("curves", "Learning curves", "What each trial reported while it ran.", drawing)
 
 
 def _joined(trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
     x: list[Any] = []
     y: list[Any] = []
-    text: list[Any] = []
+    numbers: list[int] = []
     for trial in trials:
         steps = sorted(trial.intermediate_values)
         x += [*steps, None]
         y += [*(trial.intermediate_values[step] for step in steps), None]
-        text += [f"trial {trial.number}"] * (len(steps) + 1)
-    return {"x": x, "y": y, "text": text}
+        numbers += [trial.number] * (len(steps) + 1)
+    return {"x": x, "y": y, "customdata": numbers}
 
 
-def timeline(study: optuna.Study, metric: str) -> Iterable[Figure]:
-    del metric
+def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
+    del objectives
     trials = study.get_trials(deepcopy=False)
     if not any(trial.datetime_start for trial in trials):
         return

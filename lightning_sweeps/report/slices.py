@@ -11,8 +11,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import COLORS, SCALE
-from lightning_sweeps.report.figure import Figure, complete_trials
-from lightning_sweeps.report.words import in_words
+from lightning_sweeps.report.dots import dots
+from lightning_sweeps.report.figure import Figure
+from lightning_sweeps.report.objectives import Objective
+from lightning_sweeps.report.of_trials import varied, with_values
+from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.words import short_names
 
 MOST_SLICES = 12
@@ -21,11 +24,12 @@ SHAPES = {TrialState.COMPLETE: "circle", TrialState.PRUNED: "circle-open"}
 MOST_WHOLE = 12  # whole numbers with a tick each
 
 
-def slices(study: optuna.Study, metric: str) -> Iterable[Figure]:
+def slices(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
     """A figure for each parameter that took several values. A pruned trial stands at its last value."""
-    trials = [one for one in study.get_trials(deepcopy=False) if one.state in SHAPES and _height(one) is not None]
+    trials = with_values(study)
     names = short_names({name: None for trial in trials for name in trial.params})
-    for number, name in enumerate(varied(trials)[:MOST_SLICES]):
+    pairs = [(one, name) for name in varied(trials) for one in objectives]
+    for number, (one, name) in enumerate(pairs[:MOST_SLICES]):
         having = [trial for trial in trials if name in trial.params]
         drawing = go.Figure()
         axis = _Axis(name, having[0].distributions[name], having)
@@ -35,20 +39,18 @@ def slices(study: optuna.Study, metric: str) -> Iterable[Figure]:
                 if state is TrialState.COMPLETE:
                     color = {"color": [trial.number for trial in some], "colorscale": SCALE}
                 drawing.add_scatter(
+                    **dots(some, names),
                     x=[axis.place(trial) for trial in some],
-                    y=[_height(trial) for trial in some],
-                    mode="markers",
-                    name=state.name.lower() + (", last value" if state is TrialState.PRUNED else ""),
+                    y=[one.height(trial) for trial in some],
+                    name=STATES[state] + (", last value" if state is TrialState.PRUNED else ""),
                     marker={"symbol": shape, "size": 8, **color},
-                    customdata=[trial.number for trial in some],
-                    text=[in_words(trial, names) for trial in some],
-                    hovertemplate="%{text}<extra></extra>",
                 )
-        drawing.update_layout(xaxis={"title": name, **axis.layout()}, yaxis_title=metric, showlegend=number == 0)
-        about = "Blue dots are early trials, yellow ones late; rings were pruned, and a click on their name hides them."
+        drawing.update_layout(xaxis={"title": name, **axis.layout()}, yaxis_title=one.name, showlegend=number == 0)
+        drawing.update_layout(meta={"brush": True})
+        about = "Blue dots are early trials, yellow ones late; rings were pruned."
         missing = len(trials) - len(having)
         lacking = f"{missing} trials do not have this parameter." if missing else ""
-        yield Figure(f"slice{number}", f"{metric} by {name}", about if number == 0 else lacking, drawing)
+        yield Figure(f"slice{number}", f"{one.name} by {name}", about if number == 0 else lacking, drawing)
 
 
 class _Axis:
@@ -86,23 +88,3 @@ class _Axis:
         if getattr(self.distribution, "log", False):
             return {"type": "log", "dtick": 1, "exponentformat": "power"}
         return {"exponentformat": "none"}
-
-
-def _height(trial: FrozenTrial) -> float | None:
-    if trial.state is TrialState.COMPLETE:
-        return trial.value
-    return trial.intermediate_values[trial.last_step] if trial.last_step is not None else None
-
-
-def searched(study: optuna.Study) -> list[str]:
-    """The parameters of which complete trials took several values, in the order of the space."""
-    return varied(complete_trials(study))
-
-
-def varied(trials: Sequence[FrozenTrial]) -> list[str]:
-    """The parameters of which these trials took several values."""
-    values: dict[str, set[str]] = {}
-    for trial in trials:
-        for name, value in trial.params.items():
-            values.setdefault(name, set()).add(str(value))
-    return [name for name, different in values.items() if len(different) > 1]

@@ -1,9 +1,12 @@
 """The report as one HTML file that needs no network."""
 
+import base64
+import gzip
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.report import comparison, facts, trials
+from lightning_sweeps.report.advice import advice
 from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown
@@ -21,11 +25,21 @@ from lightning_sweeps.searches.record.saved import Saved
 
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("details", "figures", "table", "copy", "panel")  # in this order; they see what those before them define
+SCRIPTS = (
+    "plotly",
+    "details",
+    "selection",
+    "copy",
+    "table",
+    "figures",
+    "curves",
+    "panel",
+    "side_by_side",
+)  # in this order; they see what those before them define
 # Of which a page of several searches has none.
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(("best", "details"), None),
-    **dict.fromkeys(("honesty", "space", "setup", "about_best"), ()),
+    **dict.fromkeys(("honesty", "space", "setup", "about_best", "advice", "states", "front"), ()),
     "failures": "",
 }
 MARGIN = {"t": 24, "r": 16, "b": 48, "l": 64}
@@ -49,6 +63,9 @@ def write_report(saved: Saved, file: Path) -> Path:
         "score": shown(best.value) if best is not None else "",
         "metric": metric,
         "about_best": about_best,
+        "front": trials.front(saved),
+        "advice": advice(saved),
+        "states": trials.states(saved),
         "honesty": [*facts.changes(saved), *facts.honesty(saved)],
         "header": header,
         "rows": rows,
@@ -98,13 +115,19 @@ def _write(file: Path, context: dict[str, Any]) -> Path:
         generator=Markup(GENERATOR),  # noqa: S704
         css=_part("report.css"),
         scripts=[_part(f"{name}.js") for name in SCRIPTS],
-        plotly=Markup(get_plotlyjs()),  # noqa: S704
+        plotly=_plotly(),
         as_json=_as_json,
         plain_json=_plain_json,
         **{**NOTHING, **context},
     )
     write_atomically(file, text)
     return file
+
+
+@cache
+def _plotly() -> str:
+    """As ``plotly.js`` unpacks it."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=6, mtime=0)).decode()
 
 
 def _part(name: str) -> Markup:

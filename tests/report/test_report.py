@@ -27,6 +27,8 @@ class Page(HTMLParser):
         self.ids: list[str] = []
         self.rows: list[list[str]] = []
         self.figures: list[dict[str, object]] = []
+        self.figure: dict[str, dict[str, object]] = {}  # by its section
+        self._section = ""
         self.fetched: list[str] = []
         self.text = ""
         self.details: dict[str, object] = {}
@@ -38,6 +40,8 @@ class Page(HTMLParser):
         found = dict(attrs)
         if "id" in found:
             self.ids.append(found["id"])
+        if tag == "section":
+            self._section = found["id"]
         address = found.get("src") or (found.get("href") if tag != "a" else None)
         if address:
             self.fetched.append(address)
@@ -57,6 +61,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self._inside == "json":
             self.figures.append(json.loads(data))
+            self.figure[self._section] = self.figures[-1]
         elif self._inside == "details":
             self.details = json.loads(data)
         elif self._cell:
@@ -116,7 +121,7 @@ def test_what_failed_stands_above_all_else_if_that_is_most_of_it(own_folder):
 
 def test_too_few_trials_for_importances_is_said(own_folder):
     page = Page(write_report(Saved(searched(9)), own_folder / "report.html"))
-    assert "6 complete trials are too few for importances and a contour; 10 are needed." in page.text
+    assert "9 trials with a value are too few for importances; 10 are needed." in page.text
     assert "contour" not in page.ids
 
 
@@ -149,8 +154,17 @@ def test_parameters_that_depend_on_others_are_drawn_where_they_are(own_folder):
     page = Page(write_report(Saved(made), own_folder / "report.html"))
     assert {"importance", "parallel", "contour"} <= set(page.ids)
     assert "value by channels" in page.text
-    (parallel,) = [figure["data"][0] for figure in page.figures if figure["data"][0]["type"] == "parcoords"]
-    assert [axis["label"] for axis in parallel["dimensions"]] == ["value", "lr", "decay", "model"]
+    parallel = page.figure["parallel"]
+    assert parallel["layout"]["meta"]["axes"] == ["value", "lr", "decay", "model", "channels", "width"]
+    assert "not set" in [one["text"] for one in parallel["layout"]["annotations"]]
+    by_trial = {}
+    for trace in parallel["data"]:
+        for number, height in zip(trace["customdata"], trace["y"], strict=True):
+            by_trial.setdefault(number, []).append(height)
+    assert set(by_trial) == set(range(30))
+    for trial in made.trials:
+        unset = [trial.params.get("channels") is None, trial.params.get("width") is None]
+        assert [height < 0 for height in by_trial[trial.number][4:6]] == unset
 
 
 def test_several_objectives_have_a_pareto_front(own_folder):
@@ -335,7 +349,8 @@ def test_a_report_reads_the_trials_once_and_copies_none(own_folder, monkeypatch)
     original = type(made._storage).get_all_trials
 
     def counting(self, study_id, deepcopy=True, states=None):
-        asked.append(deepcopy)
+        if self is made._storage:
+            asked.append(deepcopy)
         return original(self, study_id, deepcopy, states)
 
     monkeypatch.setattr(type(made._storage), "get_all_trials", counting)

@@ -1,33 +1,112 @@
 "use strict";
 // Figures are drawn when they come near the screen, so that a long report opens at once.
 const dark = matchMedia("(prefers-color-scheme: dark)");
+let drawings = 0;
+const REST = 0.07;  // the opacity of lines that are not chosen
 function template() {
   const style = getComputedStyle(document.documentElement);
   const color = name => style.getPropertyValue(name).trim();
-  const axis = { gridcolor: color("--line"), zerolinecolor: color("--line"), linecolor: color("--soft"), automargin: true };
+  const axis = {
+    gridcolor: color("--line"), zerolinecolor: color("--line"), linecolor: color("--soft"), automargin: true,
+    exponentformat: "power", minexponent: 5,  // no prefixes such as "2.5m"
+  };
   return { layout: {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: color("--ink") }, colorway: ["#2b83c6"],
-    xaxis: axis, yaxis: axis, modebar: { bgcolor: "rgba(0,0,0,0)", color: color("--soft"), activecolor: color("--ink") }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    xaxis: axis, yaxis: axis, modebar: { bgcolor: "rgba(0,0,0,0)", color: color("--soft"), activecolor: color("--ink") },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     hoverlabel: { bgcolor: color("--paper"), font: { color: color("--ink") } } } };
 }
+
+// What Python drew, or what has been chosen to be drawn in its place.
+function figureOf(place) {
+  place.figure ??= JSON.parse(place.nextElementSibling.textContent);
+  return place.figure;
+}
+
+// Dots that are not chosen are dimmed, and lines go on as faint ones.
+function withSelection(trace, index) {
+  const uid = `trace${index}`;  // so that what is hidden by the legend stays hidden
+  if (!trace.customdata || !selection.active) return [{ ...trace, uid }];
+  const chosen = trace.customdata.map(number => selection.has(number));
+  if (trace.mode === "markers") {
+    const selectedpoints = [...chosen.keys()].filter(place => chosen[place]);
+    return [{ ...trace, uid, selectedpoints, unselected: { marker: { opacity: 0.12 } } }];
+  }
+  const part = wanted => {
+    const places = [...chosen.keys()].filter(place => chosen[place] === wanted);
+    const pick = values => places.map(place => values[place]);
+    return { x: pick(trace.x), y: pick(trace.y), customdata: pick(trace.customdata) };
+  };
+  return [
+    { ...trace, ...part(false), uid: `${uid}rest`, opacity: REST, showlegend: false, hoverinfo: "skip", hovertemplate: null },
+    { ...trace, ...part(true), uid },
+  ];
+}
+
 function draw(place) {
-  const figure = JSON.parse(place.nextElementSibling.textContent);
-  figure.layout.template = template();
+  const figure = figureOf(place);
   const still = matchMedia("(max-width: 40rem)").matches;  // a finger that scrolls must not drag a figure
-  if (still) figure.layout.dragmode = false;
-  Plotly.react(place, figure.data, figure.layout, {
+  const brushed = details && (figure.layout.meta?.brush || figure.layout.meta?.axes);
+  const layout = { ...figure.layout, template: template(), uirevision: "same", selectionrevision: ++drawings, selections: place.selections ?? [] };
+  layout.shapes = [...(figure.layout.shapes ?? []), ...axisShapes(place)];
+  if (still) layout.dragmode = false;
+  else if (brushed) layout.dragmode = "select";
+  Plotly.react(place, figure.data.flatMap(withSelection), layout, {
     responsive: true, displaylogo: false, displayModeBar: still ? false : "hover",
-    modeBarButtonsToRemove: ["sendChartToCloud"], plotlyServerURL: "",  // it would upload the figure
+    modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d"], plotlyServerURL: "",  // it would upload the figure
+    modeBarButtonsToAdd: brushed ? ["select2d"] : [],
   });
-  if (!place.dataset.drawn && details) place.on("plotly_click", event => {
-    const point = event.points[0];
-    openPanel(point.customdata ?? (place.closest("section").id === "history" ? point.x : null));
-  });
+  if (!place.dataset.drawn && details) listen(place);
   place.dataset.drawn = "yes";
 }
+
+function listen(place) {
+  place.on("plotly_click", event => openPanel(event.points[0].customdata ?? null));
+  place.on("plotly_selected", event => {
+    if (!event?.range) return;
+    const { x, y } = event.range;
+    if (figureOf(place).layout.meta?.axes) return chooseOnAxis(place, x, y);
+    place.selections = place.layout.selections;
+    choose(place, inside(figureOf(place), x, y));
+  });
+  place.on("plotly_deselect", () => selection.release(nameOf(place)));
+}
+const nameOf = place => place.closest("section").id;
+const titleOf = place => place.closest("section").querySelector("h2").textContent;
+
+// The trials that have a point in the rectangle.
+function inside(figure, x, y) {
+  const within = (value, [one, other]) => value >= Math.min(one, other) && value <= Math.max(one, other);
+  const found = new Set();
+  for (const trace of figure.data) (trace.customdata ?? []).forEach((number, place) => {
+    if (trace.y[place] !== null && within(trace.x[place], x) && within(trace.y[place], y)) found.add(number);
+  });
+  return found;
+}
+function choose(place, numbers) {
+  selection.restrict(nameOf(place), numbers, titleOf(place), () => { place.selections = []; });
+}
+
+// Parallel coordinates: each axis may be restricted.
+function chooseOnAxis(place, x, y) {
+  const figure = figureOf(place);
+  const names = figure.layout.meta.axes;
+  const index = Math.max(0, Math.min(names.length - 1, Math.round((x[0] + x[1]) / 2)));
+  place.axes ??= new Map();
+  place.axes.set(index, y);
+  selection.restrict(`axis ${index}`, inside(figure, [index - 0.01, index + 0.01], y), names[index], () => place.axes.delete(index));
+}
+function axisShapes(place) {
+  return [...(place.axes ?? [])].map(([index, [low, high]]) => ({
+    type: "rect", x0: index - 0.06, x1: index + 0.06, y0: low, y1: high, fillcolor: "#b0508e", opacity: 0.35, line: { width: 0 },
+  }));
+}
+
+const drawn = () => document.querySelectorAll(".figure[data-drawn]");
 const near = new IntersectionObserver(entries => {
   for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
 }, { rootMargin: "400px" });
-document.querySelectorAll(".figure").forEach(place => near.observe(place));
-dark.addEventListener("change", () => document.querySelectorAll(".figure[data-drawn]").forEach(draw));
+plotlyReady.then(() => document.querySelectorAll(".figure").forEach(place => near.observe(place)));
+dark.addEventListener("change", () => drawn().forEach(draw));
 addEventListener("beforeprint", () => document.querySelectorAll(".figure:not([data-drawn])").forEach(draw));
+selection.listeners.push(() => drawn().forEach(draw));

@@ -26,10 +26,14 @@ function openPanel(number) {
     rows.push(again);
   }
   panel.querySelector("dl").replaceChildren(...rows);
+  const log = panel.querySelector(".log");
+  log.hidden = !trial.log;
+  log.querySelector("pre").textContent = trial.log ?? "";
+  nameThePin(number);
   panel.querySelector(".links").replaceChildren(...(trial.links ?? []).map(([name, path]) =>
     Object.assign(document.createElement("a"), { textContent: name, href: path.split("/").map(encodeURIComponent).join("/") })));
   document.querySelectorAll("tr.chosen").forEach(row => row.classList.remove("chosen"));
-  document.querySelector(`tr[data-trial="${number}"]`)?.classList.add("chosen");
+  document.querySelectorAll(`tr[data-trial="${number}"]`).forEach(row => row.classList.add("chosen"));
   opener = document.activeElement;
   panel.hidden = false;
   panel.focus();
@@ -40,9 +44,12 @@ function closePanel() {
   opener?.focus();
 }
 if (details) {
-  const chosen = event => event.target.closest("tr[data-trial]")?.dataset.trial;
-  body.addEventListener("click", event => openPanel(Number(chosen(event))));
-  body.addEventListener("keydown", event => { if (event.key === "Enter") openPanel(Number(chosen(event))); });
+  const opens = event => {
+    const row = event.target.closest("tr[data-trial]");
+    if (row && !event.target.closest("label, input")) openPanel(Number(row.dataset.trial));
+  };
+  document.addEventListener("click", opens);
+  document.addEventListener("keydown", event => { if (event.key === "Enter") opens(event); });
   document.querySelector("#close").addEventListener("click", closePanel);
   document.addEventListener("keydown", event => { if (event.key === "Escape" && !panel.hidden) closePanel(); });
 }

@@ -1,11 +1,12 @@
 "use strict";
 // The table: sorted by its heads, sifted by conditions, and saved as CSV.
-const body = document.querySelector("tbody");
+const table = document.querySelector("#trials table");
+const body = table.tBodies[0];
 const rows = [...body.rows];
 const value = (row, column) => row.cells[column].dataset.v ?? row.cells[column].textContent;
-document.querySelectorAll("th").forEach((head, column) => head.firstChild.addEventListener("click", () => {
+table.querySelectorAll("th").forEach((head, column) => head.firstChild.addEventListener("click", () => {
   const descending = head.getAttribute("aria-sort") === "ascending";
-  document.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
+  table.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
   head.setAttribute("aria-sort", descending ? "descending" : "ascending");
   const sign = descending ? -1 : 1;
   const order = (a, b) => {
@@ -16,7 +17,7 @@ document.querySelectorAll("th").forEach((head, column) => head.firstChild.addEve
   };
   body.append(...rows.sort(order));
 }));
-const header = [...document.querySelectorAll("th")].map(head => head.textContent);
+const header = [...table.querySelectorAll("th")].map(head => head.textContent);
 for (const row of rows) for (const cell of row.cells) if (cell.textContent !== "" && !Number.isNaN(Number(cell.dataset.v ?? cell.textContent))) cell.classList.add("number");
 
 // "value>0.97 state=complete mlp": conditions on columns, which may be named by their last parts, and words.
@@ -40,10 +41,19 @@ function condition(word) {
   };
 }
 const filter = document.querySelector("#filter");
-function sift() {
-  const conditions = filter.value.split(/\s+/).filter(Boolean).map(condition);
-  for (const row of rows) row.hidden = !conditions.every(holds => holds(row));
+let conditions = [];
+const holdFor = row => conditions.every(holds => holds(row));
+const numberOf = row => Number(row.dataset.trial);
+function show() {
+  for (const row of rows) row.hidden = !(details ? selection.has(numberOf(row)) : holdFor(row));
   document.querySelector("#shown").textContent = `${rows.filter(row => !row.hidden).length} of ${rows.length}`;
+}
+selection.listeners.unshift(show);
+function sift() {
+  conditions = filter.value.split(/\s+/).filter(Boolean).map(condition);
+  if (!details) return show();
+  if (!conditions.length) return selection.parts.has("filter") ? selection.release("filter") : show();
+  selection.restrict("filter", new Set(rows.filter(holdFor).map(numberOf)), filter.value.trim(), () => { filter.value = ""; });
 }
 filter.addEventListener("input", sift);
 sift();
