@@ -1,10 +1,11 @@
 """``python -m lightning_sweeps.report SEARCH``: what came out of a search, as one page or as a table.
 
-SEARCH is a search's folder, running, ended or killed, the word ``latest``, or an Optuna storage URL. Several are
-compared.
+SEARCH is a search's folder, running, ended or killed, the word ``latest``, or an Optuna storage URL, with
+#NAME behind it if it has several studies. Several searches are compared.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -35,7 +36,10 @@ def main() -> None:
     try:
         if len(arguments.searches) > 1 and (arguments.json or arguments.format != "html" or arguments.storage):
             raise ConfigError("several searches are compared on a page; --format, --json and --storage are for one")
+        if len(arguments.searches) > 1 and arguments.study:
+            raise ConfigError("--study is for one search; of several, name the study of each: URL#study")
         opened = [open_saved(where, arguments.storage, arguments.study) for where in arguments.searches]
+        _require_different(opened, arguments.searches)
         if arguments.json:
             _put(summary_text(opened[0]), arguments.output)
         elif arguments.format != "html":
@@ -49,6 +53,15 @@ def main() -> None:
     except OSError as error:
         where = arguments.output.parent if arguments.output else arguments.searches[0]
         sys.exit(f"error: {where}: {error.strerror}; write elsewhere with --output FILE")
+
+
+def _require_different(opened: Sequence[Saved], typed: Sequence[str]) -> None:
+    seen: set[object] = set()
+    for saved, where in zip(opened, typed, strict=True):
+        one = saved.folder.resolve() if saved.folder is not None else (where.partition("#")[0], saved.study.study_name)
+        if one in seen:
+            raise ConfigError(f"{where} is named twice: compare a search with another one")
+        seen.add(one)
 
 
 def _usual(saved: Saved) -> Path:

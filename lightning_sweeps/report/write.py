@@ -18,6 +18,7 @@ from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.report import comparison, facts, trials
 from lightning_sweeps.report.advice import advice
+from lightning_sweeps.report.differences import differences
 from lightning_sweeps.report.figures import figures
 from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown
@@ -39,7 +40,7 @@ SCRIPTS = (
 # Of which a page of several searches has none.
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(("best", "details"), None),
-    **dict.fromkeys(("honesty", "space", "setup", "about_best", "advice", "states", "front"), ()),
+    **dict.fromkeys(("honesty", "space", "setup", "about_best", "advice", "states", "front", "differences"), ()),
     "failures": "",
 }
 MARGIN = {"t": 24, "r": 16, "b": 48, "l": 64}
@@ -97,6 +98,7 @@ def write_comparison(searches: Sequence[Saved], file: Path) -> Path:
         "title": f"{len(searches)} searches",
         "overview": [("objective", ", ".join(sorted(metrics)))],
         "header": header,
+        "differences": (["", *(name for name, _ in named)], differences(searches)),
         "rows": [(number, [trials.cell(value) for value in row]) for number, row in enumerate(rows)],
         "figures": comparison.compare(named, ", ".join(sorted(metrics))),
     }

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.trial import TrialState, create_trial
 from search_commands import rows, start, study, wait_until
 
 from lightning_sweeps.errors import ConfigError
-from lightning_sweeps.report.table import as_text
+from lightning_sweeps.report.table import as_text, shown
 from lightning_sweeps.report.write import write_comparison, write_report
 from lightning_sweeps.searches.record.saved import Saved, open_saved
 
@@ -216,13 +217,51 @@ def test_somebody_elses_file_stays(own_folder):
 def test_searches_side_by_side(own_folder):
     a, b = searched(10), searched(20)
     page = Page(write_comparison([Saved(a, Path("s/a")), Saved(b, Path("s/b"))], own_folder / "comparison.html"))
-    assert [row[0] for row in page.rows[1:]] == ["a", "b"]
+    assert [row[0] for row in page.rows[1:3]] == ["a", "b"]
     by_trials = page.figures[0]["data"]
     assert [trace["name"] for trace in by_trials] == ["a", "b"]
     assert len({trace["line"]["dash"] for trace in by_trials}) == 2
     assert by_trials[1]["y"][-1] == b.best_value
     with pytest.raises(ConfigError, match="another direction"):
         write_comparison([Saved(a), Saved(searched(3, "minimize"))], own_folder / "comparison.html")
+
+
+def with_config(made: optuna.Study, **config: object) -> Saved:
+    return Saved(
+        made, None, OmegaConf.create({"hydra": {"sweeper": {"n_trials": 10}, "sweep": {"dir": "x"}}, **config})
+    )
+
+
+def test_what_differs_in_searches_is_a_table(own_folder):
+    """Ranges, the best values, and what is fixed in one and not in the other."""
+
+    def made(high: float) -> optuna.Study:
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        study.optimize(lambda trial: trial.suggest_float("lr", 0, high) + trial.suggest_int("same", 1, 1), 3)
+        return study
+
+    searches = [with_config(made(1), epochs=5, net="mlp"), with_config(made(2), epochs=9, net="mlp")]
+    page = Page(write_comparison(searches, own_folder / "comparison.html"))
+    found = {row[0]: row[1:] for row in page.rows}
+    first, second = (
+        f"0 to {high}; best {shown(one.study.best_params['lr'])}" for high, one in zip("12", searches, strict=True)
+    )
+    assert found["lr"] == [first, second]
+    assert found["epochs"] == ["5", "9"]
+    assert not {"net", "same", "hydra.sweep.dir"} & set(found)
+
+
+def test_searches_that_differ_in_their_seeds_are_a_band(own_folder):
+    one, two, other = searched(10), searched(12), searched(8)
+    searches = [with_config(one, seed=1), with_config(two, seed=2), with_config(other, seed=1, net="cnn")]
+    page = Page(write_comparison(searches, own_folder / "comparison.html"))
+    low, high, middle, single = page.figure["by_trials"]["data"]
+    assert middle["name"].endswith("and 1 more seeds")
+    assert (low["y"][-1], high["y"][-1]) == tuple(sorted((one.best_value, two.best_value)))
+    assert len(middle["y"]) == 12, "the shorter one stays at its best"
+    assert high["fill"] == "tonexty"
+    assert "fill" not in single
+    assert "A band reaches from the worst to the best" in page.text
 
 
 def test_tables(own_folder):
@@ -253,8 +292,6 @@ def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
     assert command("s", module=REPORT).stdout == "s/report.html\n"
     assert len(Page(Path("s/report.html")).rows) == 3
     assert list(csv.DictReader(io.StringIO(command("s", "--format", "csv", module=REPORT).stdout))) == rows()
-    compared = command("s", "s", "--output", "both.html", module=REPORT)
-    assert compared.returncode == 0, compared.stderr
     for typed, said in (
         (["nowhere"], "nowhere: no such folder"),
         (["."], "The newest search below it: "),
@@ -264,6 +301,8 @@ def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
         (["s", "--output", "."], ". is a folder; name a file"),
         (["s", "--output", "s/study.journal"], "is there already, and it is no report"),
         (["s", "--format", "csv", "--output", "s/study.journal"], "is there already; nothing is overwritten"),
+        (["s", "s/../s"], "s/../s is named twice: compare a search with another one"),
+        (["s", "sqlite:///x.db", "--study", "a"], "of several, name the study of each: URL#study"),
         (["s/0"], "It is a trial's folder; its search is "),
         (["app.py"], "no such folder; a file of SQLite's is named sqlite:///app.py"),
     ):
@@ -282,10 +321,19 @@ def test_a_study_in_a_storage_of_its_own(own_folder, command):
     for name in ("one", "two"):
         made = optuna.create_study(storage=storage, study_name=name)
         made.optimize(lambda trial: trial.suggest_float("x", 0, 1), 3)
-    assert "2 studies in it; add --study NAME. There are: one, two" in command(storage, module=REPORT).stderr
+    assert (
+        "2 studies in it; add --study NAME, or #NAME to the URL. There are: one, two"
+        in command(storage, module=REPORT).stderr
+    )
     done = command(storage, "--study", "two", module=REPORT)
     assert (done.stdout, done.stderr) == ("report-two.html\n", "")
     assert len(Page(Path("report-two.html")).rows) == 4
+    assert command(f"{storage}#one", module=REPORT).stdout == "report-one.html\n"
+    done = command(f"{storage}#one", f"{storage}#two", module=REPORT)
+    assert (done.stdout, done.stderr) == ("comparison.html\n", "")
+    assert [row[0] for row in Page(Path("comparison.html")).rows[1:3]] == ["one", "two"]
+    assert "is named twice" in command(f"{storage}#one", f"{storage}#one", module=REPORT).stderr
+    assert "no study 'three'" in command(f"{storage}#three", module=REPORT).stderr
 
 
 @pytest.mark.slow

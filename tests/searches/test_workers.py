@@ -40,7 +40,7 @@ def all_finished(count: int) -> bool:
 
 
 def test_a_supervisor_joins_and_takes_over_when_the_first_is_killed(app):
-    first = start(app, *SEARCH, "hydra.sweeper.n_trials=30", "sleep=0.1", "hydra.sweeper.report=true")
+    first = start(app, *SEARCH, "hydra.sweeper.n_trials=30", "sleep=0.3", "hydra.sweeper.report=true")
     wait_until(lambda: Path("s/2").is_dir())
     second = joined(app)
     wait_until(lambda: len(owners()) == 2)

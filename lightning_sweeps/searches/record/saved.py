@@ -68,7 +68,8 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
     """Open what a person named.
 
     Args:
-        where: a search's folder, ``latest`` for the newest, or an Optuna storage URL.
+        where: a search's folder, ``latest`` for the newest, or an Optuna storage URL, with ``#NAME`` behind it if it
+            has several studies.
         storage: the storage URL of the folder's search, if its password is needed.
         study_name: if the storage has several studies.
 
@@ -76,7 +77,8 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
         ConfigError: there is no study.
     """
     if "://" in where:
-        return Saved(_load(_storage(where), study_name, masked_url(where)))
+        where, _, named = where.partition("#")
+        return Saved(_load(_storage(where), named or study_name, masked_url(where)))
     where = search_folder(where)
     folder = Path(os.path.abspath(where))  # noqa: PTH100 (resolve() would follow links)
     if folder.name == JOURNAL:
@@ -134,7 +136,11 @@ def _load(storage: BaseStorage, name: str | None, where: str) -> optuna.Study:
         name = names[0]
     if name not in names:
         shown = ", ".join(sorted(names)[:SHOWN_NAMES]) + (" ..." if len(names) > SHOWN_NAMES else "")
-        problem = f"no study {name!r} in it" if name is not None else f"{len(names)} studies in it; add --study NAME"
+        problem = (
+            f"no study {name!r} in it"
+            if name is not None
+            else f"{len(names)} studies in it; add --study NAME, or #NAME to the URL"
+        )
         problem = problem if names else "no study in it"
         raise ConfigError(f"{where}: {problem}" + (f". There are: {shown}" if names else ""))
     return optuna.load_study(study_name=name, storage=storage)
