@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from browser import chromium
 from search_commands import rows, wait_until
 from selenium.webdriver.support.ui import WebDriverWait
@@ -84,22 +85,28 @@ def test_pictures_are_there(address):
     tags = ask(f"{address}/data/plugin/images/tags")
     for run in ("0", "1", "2", "3"):
         assert tags[run], "pictures of a complete and of a pruned trial"
+    assert [run for run in sorted(tags) if "train/images" in tags[run]] == ["0"], "one grid for the search"
 
 
 def test_hparams_has_a_row_for_each_trial(address):
     experiment = ask(f"{address}/data/plugin/hparams/experiment", {"experimentName": ""})
-    assert {column["name"] for column in experiment["hparamInfos"]} == {"optimizer.lr", "seed"}
+    assert [column["name"] for column in experiment["hparamInfos"]] == ["#trial", "optimizer.lr", "seed"]
     groups = ask(f"{address}/data/plugin/hparams/session_groups", ASKED)["sessionGroups"]
     found = {
         group["name"]: (group["hparams"], [metric["value"] for metric in group.get("metricValues", [])])
         for group in groups
     }
     assert sorted(found) == list("012345")
-    assert found["2"][0] == {"optimizer.lr": 1e-7, "seed": 0.0}
+    assert found["2"][0] == {"#trial": 2.0, "optimizer.lr": 1e-7, "seed": 0.0}
     for trial in "0123":
         (objective,) = found[trial][1]
         assert 0 < objective <= 1
     assert found["4"][1] == [], "a failed trial has no value, and no placeholder"
+
+
+def test_hyperparameters_are_in_the_loggers_file_too(searched):
+    written = yaml.safe_load((searched / "outputs/sweeps/day/time/2/hparams.yaml").read_text())
+    assert written == {"optimizer.lr": 1e-7, "seed": 0}
 
 
 def test_all_outputs_are_one_logdir(searched):

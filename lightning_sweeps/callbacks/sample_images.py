@@ -9,12 +9,13 @@ from torchvision.utils import make_grid
 
 from lightning_sweeps.callbacks.pictures import show, shown_by
 from lightning_sweeps.callbacks.quiet import QuietCallback
+from lightning_sweeps.trial import current_trial
 
 
 class SampleImages(QuietCallback):
     """Shows the first training batch, normalised and augmented as it reaches the model.
 
-    Batches that do not begin with images (N, C, H, W), C 1 or 3, are passed over.
+    In a search the first trial shows them for all. Batches that do not begin with images (N, C, H, W), C 1 or 3, are passed over.
     """
 
     def __init__(self, num_images: int = 32) -> None:
@@ -23,7 +24,7 @@ class SampleImages(QuietCallback):
     def on_train_batch_start(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if batch_idx or trainer.current_epoch or not shown_by(trainer):
+        if batch_idx or trainer.current_epoch or current_trial().number or not shown_by(trainer):
             return
         images = batch[0] if isinstance(batch, list | tuple) and batch else batch
         if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] in (1, 3) and images.numel():

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from lightning_sweeps.trackers.contract import About, Ending, Plain, Tracker
 from lightning_sweeps.trackers.flat import flatten
+from lightning_sweeps.trial import current_trial
 
+TRIAL = "#trial"  # the tab sorts its columns by their names, and this one is to stand first
 # What modules have given to their loggers themselves: hyperparameters, and metrics.
 _own: WeakKeyDictionary[TensorBoardLogger, tuple[dict[str, Any], dict[str, float]]] = WeakKeyDictionary()
 
@@ -42,7 +44,8 @@ class TensorBoard(Tracker):
         logger.log_hyperparams = log_hyperparams
 
     def begin(self, logger: Any, about: About, hyperparameters: Mapping[str, Plain]) -> None:
-        pass
+        """Have them in ``hparams.yaml``, which the logger writes once; nothing goes into the event file yet."""
+        logger.hparams.update(hyperparameters)
 
     def show(self, logger: Any, tag: str, picture: Tensor, step: int) -> None:
         logger.experiment.add_image(tag, picture, global_step=step)
@@ -60,6 +63,8 @@ class TensorBoard(Tracker):
         writer = logger.experiment
         params, own = _own.get(logger, ({}, {}))
         flat = {**{name.removeprefix("/"): value for name, value in params.items()}, **hyperparameters}
+        if (number := current_trial().number) is not None:
+            flat[TRIAL] = number
         # Columns: the objective, and the test's metrics, whose scalars are there already.
         metrics = {name: value for name, value in ending.metrics.items() if name.startswith("test")}
         if ending.objective is not None:
