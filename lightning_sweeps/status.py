@@ -17,15 +17,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import SweepsError
 from lightning_sweeps.files.latest import DATED
-from lightning_sweeps.machine import identity
 from lightning_sweeps.overrides.command_line import from_here
 from lightning_sweeps.searches.detached import LOG
 from lightning_sweeps.searches.record.ending import counted
 from lightning_sweeps.searches.record.provenance import starts_of
 from lightning_sweeps.searches.record.saved import Saved, open_saved
+from lightning_sweeps.searches.record.standing import standing
 from lightning_sweeps.searches.record.summary import summary
 from lightning_sweeps.searches.record.words import clock, shown
-from lightning_sweeps.searches.store.lock import is_locked
 from lightning_sweeps.terminal.console import say
 from lightning_sweeps.terminal.ctrl_c import Interruptible
 from lightning_sweeps.terminal.parser import Parser
@@ -53,7 +52,7 @@ def status(saved: Saved) -> dict[str, Any]:
     """How a search stands, in plain values: what ``summary`` has, and what runs, for how long, until when."""
     trials = saved.study.get_trials(deepcopy=False)
     told = summary(saved)
-    state, where = _state(saved, trials)
+    state, where = standing(saved, trials)
     begun = _begun(saved.study)
     running = [_running(trial) for trial in trials if trial.state is TrialState.RUNNING]
     finished = [trial for trial in trials if trial.state.is_finished()]
@@ -67,17 +66,6 @@ def status(saved: Saved) -> dict[str, Any]:
         "seconds": _seconds(begun, finished, state),
         "seconds_left": _seconds_left(begun, finished, told["n_trials"]) if state == "running" else None,
     }
-
-
-def _state(saved: Saved, trials: Sequence[FrozenTrial]) -> tuple[str, list[str]]:
-    """``running``, ``stopped`` with trials that have not ended, or ``ended``; and on which machines it runs."""
-    owners = [trial.user_attrs.get("supervisor", {}) for trial in trials if trial.state is TrialState.RUNNING]
-    here = saved.folder is not None and is_locked(saved.folder)
-    elsewhere = sorted({str(one["host"]) for one in owners if one and one.get("machine") != identity()})
-    if here or elsewhere:
-        return "running", elsewhere
-    begun = saved.study.user_attrs.get("space") is not None
-    return ("stopped" if any(not one.state.is_finished() for one in trials) or (begun and not trials) else "ended"), []
 
 
 def _begun(study: optuna.Study) -> datetime | None:

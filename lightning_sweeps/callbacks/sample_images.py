@@ -15,7 +15,8 @@ from lightning_sweeps.trial import current_trial
 class SampleImages(QuietCallback):
     """Shows the first training batch, normalised and augmented as it reaches the model.
 
-    In a search the first trial shows them for all. Batches that do not begin with images (N, C, H, W), C 1 or 3, are passed over.
+    In a search the first trial shows them for all. Batches that do not begin with images (N, C, H, W), C 1 or 3, are
+    passed over.
     """
 
     def __init__(self, num_images: int = 32) -> None:

@@ -1,9 +1,11 @@
 """``python -m lightning_sweeps.report SEARCH``: what came out of a search, as one page or as a table.
 
 SEARCH is a search's folder, running, ended or killed, the word ``latest``, or an Optuna storage URL, with
-#NAME behind it if it has several studies. Several searches are compared.
+#NAME behind it if it has several studies. Several searches are compared. With --serve it
+may be a folder with searches below it, such as outputs.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,9 @@ import optuna
 
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.files.folders import write_atomically
+from lightning_sweeps.files.latest import search_folder
 from lightning_sweeps.overrides.command_line import from_here
+from lightning_sweeps.report.serve.server import PORT, serve
 from lightning_sweeps.report.table import FORMATS, as_text, summary_text
 from lightning_sweeps.report.write import write_comparison, write_report
 from lightning_sweeps.searches.record.saved import Saved, open_saved
@@ -29,11 +33,16 @@ def main() -> None:
     parser.add_argument("--format", choices=["html", *FORMATS], default="html", help="a table goes to the screen")
     parser.add_argument("--json", action="store_true", help="a summary and all trials to the screen, as JSON")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write")
+    parser.add_argument("--serve", action="store_true", help="show the page in a browser while the search runs")
+    parser.add_argument("--port", type=int, default=PORT, help=f"of --serve; 0: any that is free (default: {PORT})")
     arguments = parser.parse_args()
     if arguments.output and arguments.format == "html" and arguments.output.suffix[1:] in FORMATS:
         arguments.format = arguments.output.suffix[1:]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
+        if arguments.serve:
+            _serve(arguments)
+            return
         if len(arguments.searches) > 1 and (arguments.json or arguments.format != "html" or arguments.storage):
             raise ConfigError("several searches are compared on a page; --format, --json and --storage are for one")
         if len(arguments.searches) > 1 and arguments.study:
@@ -53,6 +62,14 @@ def main() -> None:
     except OSError as error:
         where = arguments.output.parent if arguments.output else arguments.searches[0]
         sys.exit(f"error: {where}: {error.strerror}; write elsewhere with --output FILE")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    if len(arguments.searches) > 1 or arguments.json or arguments.output or arguments.storage or arguments.study:
+        raise ConfigError("--serve is for one folder: a search's, or one with searches below it such as outputs")
+    if "://" in arguments.searches[0]:
+        raise ConfigError("--serve is for folders; without it the command writes a page for a storage URL")
+    serve(Path(search_folder(arguments.searches[0])), arguments.port)
 
 
 def _require_different(opened: Sequence[Saved], typed: Sequence[str]) -> None:

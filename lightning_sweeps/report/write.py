@@ -24,6 +24,11 @@ from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.saved import Saved
 
+# The page asks nothing of any network, whatever stands in a name or a log that it shows.
+POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; connect-src {connect}\">"
+)
 GENERATOR = '<meta name="generator" content="lightning_sweeps">'
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = (
@@ -36,12 +41,14 @@ SCRIPTS = (
     "curves",
     "panel",
     "side_by_side",
+    "live",
 )  # in this order; they see what those before them define
 # Of which a page of several searches has none.
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(("best", "details"), None),
     **dict.fromkeys(("honesty", "space", "setup", "about_best", "advice", "states", "front", "differences"), ()),
     "failures": "",
+    "live": "",
 }
 MARGIN = {"t": 24, "r": 16, "b": 48, "l": 64}
 
@@ -51,6 +58,16 @@ def write_report(saved: Saved, file: Path) -> Path:
 
     Raises:
         ConfigError: the file is there and is no report.
+    """
+    return _write(file, report_page(saved, file))
+
+
+def report_page(saved: Saved, file: Path, live: str = "") -> str:
+    """The report of one search, as HTML.
+
+    Args:
+        file: where it lies, from which its links are seen.
+        live: names the state of the search that it shows, if a server tells what the state is now.
     """
     saved = replace(saved, study=StillStudy(saved.study))
     header, rows = trials.table(saved)
@@ -74,8 +91,9 @@ def write_report(saved: Saved, file: Path) -> Path:
         "figures": figures(saved.study, metric),
         "space": facts.space(saved),
         "setup": facts.setup(saved),
+        "live": live,
     }
-    return _write(file, context)
+    return _page(context)
 
 
 def write_comparison(searches: Sequence[Saved], file: Path) -> Path:
@@ -102,28 +120,56 @@ def write_comparison(searches: Sequence[Saved], file: Path) -> Path:
         "rows": [(number, [trials.cell(value) for value in row]) for number, row in enumerate(rows)],
         "figures": comparison.compare(named, ", ".join(sorted(metrics))),
     }
-    return _write(file, context)
+    return _write(file, _page(context))
 
 
-def _write(file: Path, context: dict[str, Any]) -> Path:
+def overview_page(title: str, rows: Sequence[Any]) -> str:
+    """All searches below a folder, as HTML.
+
+    Args:
+        rows: with name, state, trials, best, metric, begun and size.
+    """
+    scripts = [_part(f"{name}.js") for name in ("details", "selection", "table")]
+    return _filled("overview.html", {"title": title, "rows": rows, "scripts": scripts, "policy": _policy()})
+
+
+def folder_page(title: str, content: Sequence[Path]) -> str:
+    """The files and folders of a folder, as HTML."""
+    names = [one.name + ("/" if one.is_dir() else "") for one in content]
+    return _filled("folder.html", {"title": title, "names": names, "policy": _policy()})
+
+
+def _write(file: Path, page: str) -> Path:
     if file.is_dir():
         raise ConfigError(f"{file} is a folder; name a file")
     if file.is_file() and GENERATOR not in file.read_text(encoding="utf-8", errors="replace")[:2000]:
         raise ConfigError(f"{file} is there already, and it is no report; write elsewhere with --output FILE")
+    write_atomically(file, page)
+    return file
+
+
+def _page(context: dict[str, Any]) -> str:
+    filled = {**NOTHING, **context}
+    parts = {
+        "generator": Markup(GENERATOR),  # noqa: S704
+        "policy": _policy("'self'" if filled["live"] else "'none'"),
+        "scripts": [_part(f"{name}.js") for name in SCRIPTS],
+        "plotly": _plotly(),
+        "as_json": _as_json,
+        "plain_json": _plain_json,
+    }
+    return _filled("report.html", {**parts, **filled})
+
+
+def _policy(connect: str = "'none'") -> Markup:
+    return Markup(POLICY.format(connect=connect))  # noqa: S704
+
+
+def _filled(template: str, context: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    text = environment.get_template("report.html").render(
-        generator=Markup(GENERATOR),  # noqa: S704
-        css=_part("report.css"),
-        scripts=[_part(f"{name}.js") for name in SCRIPTS],
-        plotly=_plotly(),
-        as_json=_as_json,
-        plain_json=_plain_json,
-        **{**NOTHING, **context},
-    )
-    write_atomically(file, text)
-    return file
+    return environment.get_template(template).render(css=_part("report.css"), **context)
 
 
 @cache

@@ -23,7 +23,8 @@ function reportedCurves() {
   return curvesPlace ? JSON.parse(curvesPlace.nextElementSibling.textContent).data : [];
 }
 
-function drawCurves() {
+// What is to be drawn in place of what Python drew.
+function chosenCurves() {
   const metric = curvesChoice("metric").value;
   const against = curvesChoice("against");
   const figure = JSON.parse(curvesPlace.nextElementSibling.textContent);
@@ -52,8 +53,12 @@ function drawCurves() {
     const kind = curvesChoice(`log${axis}`).checked ? "log" : "linear";
     figure.layout[`${axis}axis`] = { ...figure.layout[`${axis}axis`], type: kind };
   }
+  return figure;
+}
+
+function drawCurves() {
   selection.release("curves");  // it was chosen on other axes
-  curvesPlace.figure = figure;
+  curvesPlace.figure = chosenCurves();
   if (curvesPlace.dataset.drawn) { Plotly.purge(curvesPlace); delete curvesPlace.dataset.drawn; draw(curvesPlace); }
   showSideBySide();
 }

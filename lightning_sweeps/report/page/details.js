@@ -1,3 +1,3 @@
 "use strict";
 // What is known of each trial.
-const details = JSON.parse(document.querySelector("#details")?.textContent ?? "null");
+let details = JSON.parse(document.querySelector("#details")?.textContent ?? "null");

@@ -67,7 +67,7 @@ function listen(place) {
     const { x, y } = event.range;
     if (figureOf(place).layout.meta?.axes) return chooseOnAxis(place, x, y);
     place.selections = place.layout.selections;
-    choose(place, inside(figureOf(place), x, y));
+    choose(place, () => inside(figureOf(place), x, y));
   });
   place.on("plotly_deselect", () => selection.release(nameOf(place)));
 }
@@ -89,12 +89,12 @@ function choose(place, numbers) {
 
 // Parallel coordinates: each axis may be restricted.
 function chooseOnAxis(place, x, y) {
-  const figure = figureOf(place);
-  const names = figure.layout.meta.axes;
+  const names = figureOf(place).layout.meta.axes;
   const index = Math.max(0, Math.min(names.length - 1, Math.round((x[0] + x[1]) / 2)));
   place.axes ??= new Map();
   place.axes.set(index, y);
-  selection.restrict(`axis ${index}`, inside(figure, [index - 0.01, index + 0.01], y), names[index], () => place.axes.delete(index));
+  const chosen = () => inside(figureOf(place), [index - 0.01, index + 0.01], y);
+  selection.restrict(`axis ${index}`, chosen, names[index], () => place.axes.delete(index));
 }
 function axisShapes(place) {
   return [...(place.axes ?? [])].map(([index, [low, high]]) => ({

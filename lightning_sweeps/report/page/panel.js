@@ -15,6 +15,7 @@ function openPanel(number) {
   const trial = details?.trials[number];
   if (!trial) return;
   const best = details.trials[details.best];
+  panel.dataset.trial = number;
   panel.querySelector("h2").textContent = `Trial ${number}${number === details.best ? ", the best" : ""}`;
   const rows = trial.facts.map(([name, text]) => fact(name, text));
   for (const [name, text] of Object.entries(trial.params)) rows.push(fact(name, text, best && best.params[name] !== text ? "other" : ""));

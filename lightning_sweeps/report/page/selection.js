@@ -4,8 +4,12 @@
 const selection = {
   parts: new Map(),  // who restricts it: which trials it leaves, what it is called, and how it is taken back
   listeners: [],
-  restrict(who, numbers, called = who, undo = () => {}) {
-    this.parts.set(who, { numbers, called, undo });
+  restrict(who, choose, called = who, undo = () => {}) {
+    this.parts.set(who, { choose, numbers: choose(), called, undo });
+    this.tell();
+  },
+  again() {  // there are other trials
+    for (const part of this.parts.values()) part.numbers = part.choose();
     this.tell();
   },
   release(who) {
@@ -26,7 +30,7 @@ const selection = {
   tell() { for (const listener of this.listeners) listener(); },
 };
 
-const trialNumbers = Object.keys(details?.trials ?? {}).map(Number);
+let trialNumbers = Object.keys(details?.trials ?? {}).map(Number);
 const chosenBar = document.querySelector("#chosen");
 if (chosenBar) selection.listeners.push(() => {
   const count = trialNumbers.filter(number => selection.has(number)).length;
@@ -46,7 +50,7 @@ const switches = [...document.querySelectorAll("input.state")];
 function switched() {
   const off = switches.filter(one => !one.checked).map(one => one.value);
   if (off.length === 0) return selection.release("states");
-  const left = new Set(trialNumbers.filter(number => !off.includes(details.trials[number].state)));
+  const left = () => new Set(trialNumbers.filter(number => !off.includes(details.trials[number].state)));
   selection.restrict("states", left, `without ${off.join(", ")} ones`, () => switches.forEach(one => { one.checked = true; }));
 }
 switches.forEach(one => one.addEventListener("change", switched));

@@ -5,19 +5,20 @@ const pinned = [];
 const sideBySide = document.querySelector("#side-by-side");
 const PIN_COLORS = ["#2b83c6", "#e08e0b", "#1a9e77", "#b0508e", "#d5431e"];
 const PIN_DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
-const pinOf = number => document.querySelector(`input.pin[value="${number}"]`);
 
 function pin(number, wanted) {
   const place = pinned.indexOf(number);
   if (wanted && place < 0 && pinned.length < MOST_PINNED) pinned.push(number);
   if (!wanted && place >= 0) pinned.splice(place, 1);
-  if (pinOf(number)) pinOf(number).checked = pinned.includes(number);
-  document.querySelectorAll("input.pin").forEach(box => { box.disabled = !box.checked && pinned.length >= MOST_PINNED; });
   showSideBySide();
 }
 
 function showSideBySide() {
   if (!sideBySide) return;
+  document.querySelectorAll("input.pin").forEach(box => {
+    box.checked = pinned.includes(Number(box.value));
+    box.disabled = !box.checked && pinned.length >= MOST_PINNED;
+  });
   sideBySide.hidden = pinned.length === 0;
   document.querySelector("#to-side-by-side").hidden = pinned.length === 0;
   sideBySide.querySelector(".hint").hidden = pinned.length !== 1;
@@ -58,7 +59,9 @@ function drawPinnedCurves() {
   }, { responsive: true, displayModeBar: false, plotlyServerURL: "" });
 }
 
-document.querySelectorAll("input.pin").forEach(box => box.addEventListener("change", () => pin(Number(box.value), box.checked)));
+document.addEventListener("change", event => {
+  if (event.target.matches("input.pin")) pin(Number(event.target.value), event.target.checked);
+});
 document.querySelector("#unpin")?.addEventListener("click", () => [...pinned].forEach(number => pin(number, false)));
 document.querySelector("#pin")?.addEventListener("click", event => {
   const number = Number(event.target.dataset.trial);

@@ -2,13 +2,20 @@
 // The table: sorted by its heads, sifted by conditions, and saved as CSV.
 const table = document.querySelector("#trials table");
 const body = table.tBodies[0];
-const rows = [...body.rows];
+let rows = [];
 const value = (row, column) => row.cells[column].dataset.v ?? row.cells[column].textContent;
-table.querySelectorAll("th").forEach((head, column) => head.firstChild.addEventListener("click", () => {
+const heads = [...table.tHead.rows[0].cells];
+const header = heads.map(head => head.textContent);
+heads.forEach(head => head.firstChild.addEventListener("click", () => {
   const descending = head.getAttribute("aria-sort") === "ascending";
-  table.querySelectorAll("th").forEach(other => other.removeAttribute("aria-sort"));
+  heads.forEach(other => other.removeAttribute("aria-sort"));
   head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-  const sign = descending ? -1 : 1;
+  sort();
+}));
+function sort() {
+  const column = heads.findIndex(head => head.hasAttribute("aria-sort"));
+  if (column < 0) return;
+  const sign = heads[column].getAttribute("aria-sort") === "descending" ? -1 : 1;
   const order = (a, b) => {
     const [x, y] = [value(a, column), value(b, column)];
     if (x === "" || y === "") return (x === "") - (y === "");  // what is empty stays at the end
@@ -16,9 +23,17 @@ table.querySelectorAll("th").forEach((head, column) => head.firstChild.addEventL
     return sign * (Number.isNaN(difference) ? x.localeCompare(y) : difference);
   };
   body.append(...rows.sort(order));
-}));
-const header = [...table.querySelectorAll("th")].map(head => head.textContent);
-for (const row of rows) for (const cell of row.cells) if (cell.textContent !== "" && !Number.isNaN(Number(cell.dataset.v ?? cell.textContent))) cell.classList.add("number");
+}
+function takeRows(from) {
+  body.replaceChildren(...from.rows);
+  rows = [...body.rows];
+  for (const row of rows) for (const cell of row.cells) {
+    const text = cell.dataset.v ?? cell.textContent;
+    if (text !== "" && !Number.isNaN(Number(text))) cell.classList.add("number");
+  }
+  sort();
+}
+takeRows(body);
 
 // "value>0.97 state=complete mlp": conditions on columns, which may be named by their last parts, and words.
 const column = name => {
@@ -53,7 +68,7 @@ function sift() {
   conditions = filter.value.split(/\s+/).filter(Boolean).map(condition);
   if (!details) return show();
   if (!conditions.length) return selection.parts.has("filter") ? selection.release("filter") : show();
-  selection.restrict("filter", new Set(rows.filter(holdFor).map(numberOf)), filter.value.trim(), () => { filter.value = ""; });
+  selection.restrict("filter", () => new Set(rows.filter(holdFor).map(numberOf)), filter.value.trim(), () => { filter.value = ""; });
 }
 filter.addEventListener("input", sift);
 sift();
@@ -63,7 +78,7 @@ document.querySelector("#csv").addEventListener("click", () => {
   const lines = [...body.rows].filter(row => !row.hidden).map(row => header.map((_, place) => quoted(value(row, place))));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([[header.map(quoted), ...lines].map(line => line.join(",")).join("\n") + "\n"], { type: "text/csv" }));
-  link.download = "trials.csv";
+  link.download = details ? "trials.csv" : "searches.csv";
   link.click();
   URL.revokeObjectURL(link.href);
 });

@@ -1,0 +1,1 @@
+"""``python -m lightning_sweeps.report FOLDER --serve``: reports that follow their searches, over loopback."""
