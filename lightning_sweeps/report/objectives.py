@@ -37,9 +37,14 @@ def objectives_of(study: optuna.Study, metric: str) -> Sequence[Objective]:
     Args:
         metric: the name of a single one.
     """
-    several = len(study.directions) > 1
-    names = study.metric_names or [f"objective {index}" for index in range(len(study.directions))]
+    names = objective_names(study) or [metric]
     return [
-        Objective(index, names[index] if several else metric, direction is StudyDirection.MAXIMIZE)
-        for index, direction in enumerate(study.directions)
+        Objective(index, name, direction is StudyDirection.MAXIMIZE)
+        for index, (name, direction) in enumerate(zip(names, study.directions, strict=True))
     ]
+
+
+def objective_names(study: optuna.Study) -> list[str]:
+    """Of several objectives, each by its name; none of a single one."""
+    count = len(study.directions)
+    return [] if count == 1 else study.metric_names or [f"objective {place}" for place in range(count)]

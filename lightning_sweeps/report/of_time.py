@@ -151,7 +151,7 @@ def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
     for trace in drawing.data:
         trace.marker.color = COLORS.get(TrialState.__members__.get(trace.name, TrialState.WAITING), "#888888")
         trace.marker.line = {"width": 1, "color": "rgba(128,128,128,0.6)"}
-        trace.name = trace.name.lower()
+        trace.name = STATES[TrialState[trace.name]] if trace.name in TrialState.__members__ else trace.name.lower()
         trace.y = [lanes[number] for number in trace.y]
     names = sorted(set(lanes.values()))
     drawing.update_layout(

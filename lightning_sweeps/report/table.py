@@ -55,10 +55,12 @@ def summary_text(saved: Saved) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for people: five digits of a number."""
+    """A value for people: five digits of a number, and all that stand before its point."""
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:.5g}"
+    return str(value)
 
 
 def _finite(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.logged import logged
+from lightning_sweeps.report.objectives import objective_names
 from lightning_sweeps.report.table import shown, trials_table
 from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.provenance import starts_of
@@ -28,9 +29,13 @@ Cell = tuple[str, str]
 def table(saved: Saved) -> tuple[list[str], list[tuple[int, list[Cell]]]]:
     """The names of the columns that have a value, and the rows with their trials' numbers, the best first."""
     names, rows = trials_table(saved)
+    objectives = objective_names(saved.study)
+    for row, trial in zip(rows, saved.study.get_trials(deepcopy=False), strict=True):
+        row |= dict(zip(objectives, trial.values or (), strict=False))
+    names = [*(name for name in names if name != "value" or not objectives), *objectives]
     filled = [name for name in names if any(row.get(name, "") != "" for row in rows)]
-    first = [name for name in FIRST if name in filled]
-    header = [*first, *(name for name in filled if name not in first)]
+    first = [name for name in (FIRST[0], *objectives, *FIRST[1:]) if name in filled]
+    header = list(dict.fromkeys([*first, *filled]))
     place = {number: place for place, number in enumerate(best_first(saved))}
     rows = sorted(rows, key=lambda row: place[int(row["number"])])
     return header, [(int(row["number"]), [cell(row.get(name, "")) for name in header]) for row in rows]
@@ -51,8 +56,7 @@ def front(saved: Saved) -> tuple[list[str], list[tuple[int, list[Cell]]]] | None
     study = saved.study
     if len(study.directions) == 1:
         return None
-    members = study.best_trials
-    names = study.metric_names or [f"objective {place}" for place in range(len(study.directions))]
+    members, names = study.best_trials, objective_names(study)
     params = list(dict.fromkeys(name for trial in members for name in trial.params))
     rows = [
         (
@@ -89,8 +93,7 @@ def _detail(saved: Saved, trial: FrozenTrial, page: Path, starts: Sequence[Start
     noted, folder, study = trial.user_attrs, saved.folder_of(trial), saved.study
     facts = [("state", STATES[trial.state])]
     if trial.values:
-        names = study.metric_names or [f"objective {place}" for place in range(len(trial.values))]
-        several = zip(names, trial.values, strict=False)
+        several = zip(objective_names(study), trial.values, strict=False)
         facts += (
             [(name, shown(one)) for name, one in several] if len(trial.values) > 1 else [("value", shown(trial.value))]
         )

@@ -176,6 +176,31 @@ def test_several_objectives_have_a_pareto_front(own_folder):
     front = ", ".join(str(trial.number) for trial in made.best_trials)
     assert f"Pareto fronttrials {front}" in page.text
     assert "best" not in page.ids
+    assert page.rows[0][:3] == ["trial", "objective 0", "objective 1"], "the front has a table"
+    assert [int(row[0]) for row in page.rows[1 : 1 + len(made.best_trials)]] == [one.number for one in made.best_trials]
+    header = page.rows[1 + len(made.best_trials)]
+    assert header[:4] == ["number", "objective 0", "objective 1", "state"]
+    assert "value" not in header
+    names = [trace["name"] for trace in page.figure["pareto"]["data"]]
+    assert names == ["another one is better", "Pareto front"]
+    front_dots = page.figure["pareto"]["data"][1]["customdata"]
+    assert front_dots == [one.number for one in made.best_trials]
+    assert page.figure["parallel"]["layout"]["meta"]["axes"][:2] == ["objective 0", "objective 1"]
+
+
+def test_trials_that_violate_a_constraint_are_squares_and_no_best(own_folder):
+    made = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for value in (3.0, 1.0, 2.0):
+        noted = {"constraints": {"memory < 3": 1.0 if value < 2 else -1.0}}
+        made.add_trial(
+            create_trial(
+                value=value, system_attrs={"constraints": [noted["constraints"]["memory < 3"]]}, user_attrs=noted
+            )
+        )
+    page = Page(write_report(Saved(made), own_folder / "report.html"))
+    traces = {trace["name"]: trace for trace in page.figure["history"]["data"]}
+    assert traces["best so far"]["y"] == [3, 2, 2]
+    assert traces["violates a constraint"]["customdata"] == [1]
 
 
 def test_repeats_with_other_seeds_are_a_distribution(own_folder):
