@@ -9,7 +9,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 # uv links packages from one cache into every environment, so torch is fetched once.
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "tests", "build"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "build"]
 nox.options.error_on_missing_interpreters = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -111,6 +111,13 @@ def lint(session: nox.Session) -> None:
     for schema, pattern in OF_THE_REPOSITORY.items():
         session.run("check-jsonschema", "--builtin-schema", schema, *map(str, Path().glob(pattern)))
     session.run("zizmor", "--offline", ".github")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, in ``site/``; a link that leads nowhere is an error."""
+    install(session, "docs", project=None)
+    session.run("zensical", "build", "--strict", "--clean")
 
 
 @nox.session

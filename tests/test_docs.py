@@ -1,12 +1,17 @@
-"""The Python of the docs, as it stands there, with fewer trials and epochs."""
+"""The docs: their Python and their commands as they stand there, with fewer trials and epochs, and what they list."""
 
+import dataclasses
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from lightning_sweeps.searches.config import StudySweeper
 from lightning_sweeps.searches.space.conditions import conditional, without
 from lightning_sweeps.searches.space.parse import parse_space
 
@@ -19,7 +24,11 @@ FEWER = {
     "max_epochs=5": "max_epochs=1",
     "max_epochs=3": "max_epochs=1",
     "folds=5": "folds=2",
+    "n_trials=12": "n_trials=3",
+    "n_trials=14": "n_trials=4",
+    "--seeds 3": "--seeds 2",
 }
+MOVING = sorted(file.name for file in (DOCS / "moving").glob("*.md"))
 
 WITH_COMMANDS = ("repeats.md", "pruning.md", "warm_start.md", "dry_run.md", "several_objectives.md", "samplers.md")
 
@@ -46,6 +55,79 @@ def commands(file):
 def test_a_command_runs_as_it_stands_there(own_folder, python, line):
     done = python(*shlex.split(line, comments=True)[1:])
     assert done.returncode == 0, done.stderr
+
+
+def test_the_ten_minutes_are_as_they_are_told(own_folder, python):
+    lines = list(commands("start.md"))
+    assert [line.split()[2].partition("lightning_sweeps")[2] for line in lines] == [
+        *("", "", ".resume", ".rerun", ".rerun", ".report"),
+    ]
+    for line in lines:
+        done = python(*shlex.split(line)[1:])
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", MOVING)
+def test_what_stood_elsewhere_runs_here_and_what_was_before_too(own_folder, page):
+    """Files are written in the order of the page, so that a later one takes the place of an earlier one."""
+    text = (DOCS / "moving" / page).read_text()
+    ran = 0
+    for language, file, block in re.findall(r'^```(\w+)(?: title="(.*?)")?\n(.*?)```', text, re.DOTALL | re.MULTILINE):
+        if file:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            Path(file).write_text(block)
+        for line in block.splitlines() if language == "bash" else ():
+            command = [sys.executable, *shlex.split(line, comments=True)[1:]]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            ran += 1
+    assert ran >= (1 if page == "wandb_sweeps.md" else 2), "before and after; W&B's own needs an account"
+
+
+def test_every_page_is_in_the_sites_contents():
+    nav = tomllib.loads((DOCS.parent / "zensical.toml").read_text())["project"]["nav"]
+
+    def pages(part):
+        for one in part:
+            ((_, inner),) = one.items()
+            yield from pages(inner) if isinstance(inner, list) else [inner]
+
+    there = {file.relative_to(DOCS).as_posix() for file in DOCS.rglob("*.md")}
+    assert sorted(pages(nav)) == sorted(there)
+
+
+def test_the_options_of_a_search_are_all_told_with_their_defaults():
+    text = (DOCS / "reference" / "options.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", text, re.MULTILINE))
+    fields = {one.name: one for one in dataclasses.fields(StudySweeper) if not one.name.startswith(("_", "defaults"))}
+    assert set(told) == set(fields)
+    for name, one in fields.items():
+        default = one.default
+        if name in ("sampler", "pruner"):
+            default = {"sampler": "auto", "pruner": "none"}[name]
+        shown = (f"`{str(default).lower() if isinstance(default, bool) else default}`",)
+        shown = ("null", "none") if default is None else shown
+        if name == "start_method":
+            shown = ("`auto`",)
+        assert told[name] in shown, name
+
+
+def test_troubleshooting_has_the_words_of_messages():
+    """Between dots that stand for what differs, each piece stands in the code or in what mistakes are answered."""
+    package = DOCS.parent / "lightning_sweeps"
+    source = " ".join(file.read_text() for file in package.rglob("*.py"))
+    known = (
+        re.sub(r"\s+", " ", source.replace('"\n', "").replace('f"', ""))
+        + (DOCS.parent / "tests" / "mistakes.txt").read_text()
+    )
+    text = (DOCS / "troubleshooting.md").read_text()
+    quoted = [
+        one for bold in re.findall(r"^\*\*(`.*?)\*\*", text, re.MULTILINE) for one in re.findall(r"`(.*?)`", bold)
+    ]
+    assert len(quoted) > 10
+    pieces = [piece.strip(" :'?,;") for one in quoted for piece in one.split("...")]
+    lost = [piece for piece in pieces if len(piece) > 3 and piece not in known]
+    assert lost == []
 
 
 def test_runs_and_searches_from_python(own_folder, python):

@@ -1,4 +1,4 @@
-"""Every command of the README is run as it stands there."""
+"""Every command of the README, and of the guides that go with it, is run as it stands there."""
 
 import re
 import shlex
@@ -15,13 +15,16 @@ from tensorboards import tensorboard
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-LINES = [
-    line.strip()
-    for language, block in re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if language in ("", "bash") and line.startswith(("python", "pip", "tensorboard"))
-]
-RUNS = [line for line in LINES if line.startswith("python -m") and "<date>" not in line and "NAME" not in line]
+GUIDES = "\n".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("runs", "searches", "own_models"))
+LINES = list(
+    dict.fromkeys(
+        line.strip()
+        for language, block in re.findall(r"^```(\w*)\n(.*?)```", README + GUIDES, re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+        if (language == "bash" or "$C" in line) and line.startswith(("python", "pip", "tensorboard"))
+    )
+)
+RUNS = [line for line in LINES if line.startswith("python -m")]
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_checkpoint_commands_run(run, own_folder, command):
             assert done.returncode == 0, done.stderr
     assert list(own_folder.glob("outputs/runs/*/*/predictions.csv"))
     shutil.copy(checkpoint, own_folder / "last.ckpt")
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "load_from" in block]
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", GUIDES, re.DOTALL) if "load_from" in block]
     subprocess.run([sys.executable, "-c", code], cwd=own_folder, timeout=300, check=True)
 
 
@@ -75,18 +78,18 @@ def test_the_two_commands_are_what_ci_and_the_build_run():
     assert second in (ROOT / ".ci" / "run").read_text()
 
 
-def test_every_option_in_the_readme_exists_and_the_other_way_round():
+def test_every_option_of_the_groups_exists_and_the_other_way_round():
     from lightning_sweeps.overrides.groups import CONF, find_groups
 
     for group, options in find_groups([CONF]).items():
         if group == "callbacks":
             continue
-        (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", README, re.MULTILINE)
+        (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", GUIDES, re.MULTILINE)
         assert set(re.findall(r"`(\w+)`", row)) == set(options)
 
 
 def test_linked_files_exist():
     named = ["README.md", "CONTRIBUTING.md", "AGENTS.md", "llms.txt"]
-    for document in [*(ROOT / name for name in named), *(ROOT / "docs").glob("*.md")]:
+    for document in [*(ROOT / name for name in named), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+            assert (document.parent / target).exists(), f"{document}: {target}"
