@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
+from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.files.latest import search_folder
 from lightning_sweeps.overrides.text import key_of, override_value, replaced
 from lightning_sweeps.terminal.console import say
@@ -30,7 +31,6 @@ def main() -> None:
         if flag not in (TRUST, "--help") and (near := get_close_matches(flag, [FAILED, TRUST], n=1, cutoff=0.75)):
             sys.exit(f"error: {flag}: no such flag. Did you mean {near[0]}?")
     if again:
-        from lightning_sweeps.errors import ConfigError
         from lightning_sweeps.searches.again import note_pattern
 
         try:
@@ -48,7 +48,15 @@ def start_again(usage: str, *more: str) -> None:
         sys.exit(0)
     if not given:
         sys.exit(usage)
-    folder, changed = Path(search_folder(given[0])).absolute(), given[1:]
+    if "://" in given[0]:
+        sys.exit(
+            "error: a storage URL can be reported, replayed and asked for its status; "
+            "to go on, name the search's folder"
+        )
+    try:
+        folder, changed = Path(search_folder(given[0])).absolute(), given[1:]
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
     if any(key_of(override) == "hydra.sweep.dir" for override in changed):
         sys.exit(
             "error: hydra.sweep.dir: a search goes on in its folder, which is named first.\nTo move it, move the folder"
@@ -56,7 +64,6 @@ def start_again(usage: str, *more: str) -> None:
     file = folder / "multirun.yaml"
     if not file.is_file():
         sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage.splitlines()[0]}")
-    from lightning_sweeps.errors import ConfigError
     from lightning_sweeps.overrides.again import typed
     from lightning_sweeps.searches.store.search_folder import read_saved_config
 

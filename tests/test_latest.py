@@ -22,7 +22,16 @@ def test_it_is_the_newest_search_for_every_command(own_folder, sweep, command):
 
 
 def test_without_a_search_it_is_a_folder_that_is_not_there(own_folder, command):
-    assert "latest: no such folder" in command("latest", module="lightning_sweeps.report").stderr
+    for module in ("report", "resume", "status", "rerun"):
+        done = command("latest", module=f"lightning_sweeps.{module}")
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: latest: there is no search below ")
+        assert done.stderr.endswith(" in outputs/sweeps or multirun\n")
+    assert (
+        "lastest: no such folder. Did you mean latest?" in command("lastest", module="lightning_sweeps.report").stderr
+    )
+    done = command("sqlite:///study.db#a", module="lightning_sweeps.resume")
+    assert "to go on, name the search's folder" in done.stderr
     (own_folder / "latest").mkdir()
     assert search_folder("latest") == "latest"
 

@@ -5,6 +5,8 @@ Links of that name would be followed by TensorBoard, which would show the newest
 
 from pathlib import Path
 
+from lightning_sweeps.errors import ConfigError
+
 LATEST = "latest"
 DATED = ("outputs/sweeps/*/*", "multirun/*/*")  # this package's folders, and those of Hydra's own
 
@@ -13,11 +15,18 @@ RUNS = "outputs/runs/*/*"
 
 
 def search_folder(named: str) -> str:
-    """The folder that a person named; for ``latest`` the search below the working folder that was begun last."""
+    """The folder that a person named; for ``latest`` the search below the working folder that was begun last.
+
+    Raises:
+        ConfigError: ``latest``, and there is no search.
+    """
     if named != LATEST or Path(named).exists():
         return named
     found = [file.parent for pattern in DATED for file in Path().glob(f"{pattern}/multirun.yaml")]
-    return str(max(found, key=lambda folder: folder.parts[-2:])) if found else named
+    if not found:
+        where = " or ".join(pattern.partition("/*")[0] for pattern in DATED)
+        raise ConfigError(f"latest: there is no search below {Path.cwd()} in {where}")
+    return str(max(found, key=lambda folder: folder.parts[-2:]))
 
 
 def checkpoint(named: str) -> str:

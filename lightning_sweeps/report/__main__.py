@@ -6,6 +6,7 @@ may be a folder with searches below it, such as outputs.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,7 +83,10 @@ def _require_different(opened: Sequence[Saved], typed: Sequence[str]) -> None:
 
 
 def _usual(saved: Saved) -> Path:
-    return saved.folder / "report.html" if saved.folder is not None else Path(f"report-{saved.study.study_name}.html")
+    if saved.folder is not None:
+        return saved.folder / "report.html"
+    plain = re.sub(r"[^\w.-]+", "-", saved.study.study_name)
+    return Path(f"report-{plain}.html")
 
 
 def _put(text: str, file: Path | None) -> None:

@@ -52,11 +52,11 @@ def _borders(saved: Saved) -> Iterator[Advice]:
         low, high = _widened(one, upwards=place >= 1 - BORDER)
         if (low, high) == (one.low, one.high):
             continue
-        said = (
-            f"The best {name}={shown(value)} lies at the border of its range, {shown(one.low)} to {shown(one.high)}. "
-            "Search a wider one:"
+        border = (
+            f"The best {name}={shown(value)} lies at the border of its range, {shown(one.low)} to {shown(one.high)}."
         )
-        yield Advice(said, _again(saved, {name: _range(one, low, high)}))
+        command = _again(saved, {name: _range(one, low, high)})
+        yield Advice(f"{border} Search a wider one{':' if command else '.'}", command)
 
 
 def _place(one: FloatDistribution | IntDistribution, value: float) -> float:

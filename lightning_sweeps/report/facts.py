@@ -16,9 +16,9 @@ from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.ending import counted
 from lightning_sweeps.searches.record.provenance import ran_everything, starts_of
 from lightning_sweeps.searches.record.saved import Saved
+from lightning_sweeps.searches.record.standing import standing
 from lightning_sweeps.searches.record.trials_csv import best_trial, ranked
 from lightning_sweeps.searches.record.words import clock
-from lightning_sweeps.searches.store.lock import is_locked
 
 Facts = list[tuple[str, str]]
 
@@ -33,11 +33,13 @@ def overview(saved: Saved) -> Facts:
     study = saved.study
     trials = study.get_trials(deepcopy=False)
     facts = [("trials", counted(trials) or "none")]
-    unfinished = any(not trial.state.is_finished() for trial in trials)
-    if unfinished and saved.folder is not None and not is_locked(saved.folder):
+    state, elsewhere = standing(saved, trials)
+    if saved.folder is None:  # another tool's: what it notes of its trials is all that is known
+        state = "running" if any(trial.state is TrialState.RUNNING for trial in trials) else "ended"
+    if state == "stopped":
         facts.append(("stopped; go on with", f"python -m lightning_sweeps.resume {shlex.quote(str(saved.folder))}"))
-    elif unfinished:
-        facts.append(("now", "running"))
+    elif state == "running":
+        facts.append(("now", f"running{' on ' + ', '.join(elsewhere) if elsewhere else ''}"))
     if len(study.directions) > 1 and (front := study.best_trials):
         facts.append(("Pareto front", "trials " + ", ".join(str(trial.number) for trial in front)))
     begun = [trial.datetime_start for trial in trials if trial.datetime_start]

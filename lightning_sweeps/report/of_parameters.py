@@ -21,6 +21,7 @@ from lightning_sweeps.searches.record.words import short_names
 FEWEST_FOR_IMPORTANCE = 10
 MOST_IN_CONTOUR = 120  # its grid grows with the square
 MOST_REPEATS = 30
+LONGEST_NAME = 30  # beside a bar
 
 
 def import_importances() -> None:
@@ -53,12 +54,14 @@ def importance(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable
     order = sorted(names, key=lambda name: bars[0][1][name])
     for title, found, marker in bars:
         drawing.add_bar(
-            y=[short[name] for name in order],
+            y=[_cut(short[name]) for name in order],
             x=[found[name] for name in order],
             orientation="h",
             name=title,
             marker=marker,
             text=[f"{found[name]:.2f}" for name in order],
+            textposition="outside",
+            cliponaxis=False,
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )
     drawing.update_layout(barmode="group", xaxis_title="importance", showlegend=len(bars) > 1, yaxis_type="category")
@@ -74,6 +77,10 @@ def importance(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable
         f"rests on {len(complete)} complete trials: {worth}.{but}"
     )
     yield Figure("importance", "Importances", about, drawing)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _importances(trials: Sequence[FrozenTrial], names: Sequence[str], objective: Objective) -> dict[str, float]:

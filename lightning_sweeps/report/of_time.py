@@ -1,5 +1,6 @@
 """Figures of the course of a search: history, curves, timeline."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from lightning_sweeps.report.dots import dots
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
 from lightning_sweeps.report.of_trials import complete_trials
+from lightning_sweeps.report.words import in_words
 from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.trials_csv import ranked
 from lightning_sweeps.searches.record.words import short_names
@@ -28,11 +30,13 @@ def history(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
         return
     trials = study.get_trials(deepcopy=False)
     names = short_names({name: None for trial in trials for name in trial.params})
-    allowed = [trial for trial in complete if not violated(trial)]
+    finite = [trial for trial in complete if all(map(math.isfinite, trial.values))]
+    allowed = [trial for trial in finite if not violated(trial)]
+    endless = [trial for trial in complete if not all(map(math.isfinite, trial.values))]
     pruned = [trial for trial in trials if trial.state is TrialState.PRUNED and trial.last_step is not None]
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     for one in objectives:
-        lowest = min(one.height(trial) for trial in [*complete, *pruned])
+        lowest = min(filter(math.isfinite, (one.height(trial) for trial in [*complete, *pruned])), default=0.0)
         drawing = go.Figure()
         drawing.update_layout(meta={"brush": True}, xaxis=_counted(len(trials)), yaxis_title=one.name)
         drawing.update_layout(xaxis_title="trial")
@@ -40,7 +44,7 @@ def history(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
             ("complete", allowed, [one.value(trial) for trial in allowed], COLORS[TrialState.COMPLETE], "circle"),
             (
                 "violates a constraint",
-                broken := [trial for trial in complete if violated(trial)],
+                broken := [trial for trial in finite if violated(trial)],
                 [one.value(trial) for trial in broken],
                 COLORS[TrialState.WAITING],
                 "square-open",
@@ -51,6 +55,13 @@ def history(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
                 [one.height(trial) for trial in pruned],
                 COLORS[TrialState.PRUNED],
                 MARKS[TrialState.PRUNED],
+            ),
+            (
+                "infinite value",
+                endless,
+                [lowest] * len(endless),
+                COLORS[TrialState.WAITING],
+                "triangle-up-open",
             ),
             (
                 "failed, no value",
@@ -148,17 +159,21 @@ def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
         return
     drawing = draw.plot_timeline(study)
     lanes = {trial.number: _lane(trial) for trial in trials}
+    names = short_names({name: None for trial in trials for name in trial.params})
     for trace in drawing.data:
+        trace.customdata = list(trace.y)
+        trace.text = [in_words(trials[int(number)], names) for number in trace.y]
+        trace.update(hovertemplate="%{text}<extra></extra>", textposition="none")
         trace.marker.color = COLORS.get(TrialState.__members__.get(trace.name, TrialState.WAITING), "#888888")
         trace.marker.line = {"width": 1, "color": "rgba(128,128,128,0.6)"}
         trace.name = STATES[TrialState[trace.name]] if trace.name in TrialState.__members__ else trace.name.lower()
         trace.y = [lanes[number] for number in trace.y]
-    names = sorted(set(lanes.values()))
+    slots = sorted(set(lanes.values()))
     drawing.update_layout(
         title=None,
         barmode="overlay",
         xaxis_title=None,
-        yaxis={"title": None, "categoryarray": names[::-1], "type": "category"},
+        yaxis={"title": None, "categoryarray": slots[::-1], "type": "category"},
     )
     about = "Who ran when: a row for each slot. A trial that was interrupted reaches from its first start to its end."
     yield Figure("timeline", "Timeline of the slots", about, drawing)

@@ -48,6 +48,8 @@ def slices(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fig
         drawing.update_layout(xaxis={"title": name, **axis.layout()}, yaxis_title=one.name, showlegend=number == 0)
         drawing.update_layout(meta={"brush": True})
         about = "Blue dots are early trials, yellow ones late; rings were pruned."
+        if len(pairs) > MOST_SLICES:
+            about += f" The first {MOST_SLICES} of {len(pairs)} are shown."
         missing = len(trials) - len(having)
         lacking = f"{missing} trials do not have this parameter." if missing else ""
         yield Figure(f"slice{number}", f"{one.name} by {name}", about if number == 0 else lacking, drawing)

@@ -1,6 +1,7 @@
 """The trials of a search for the page's table and its panel."""
 
 import os
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ FIRST = ("number", "value", "state")
 LOGS = ("output.log", "run.log")
 LINES, LINES_OF_A_FAILURE, LONGEST_LINE = 8, 40, 200  # of a log, in the panel
 SHOWN_OF_A_COMMIT = 12
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")  # colours and the like
 Start = dict[str, Any]
 Cell = tuple[str, str]
 
@@ -140,7 +142,8 @@ def _tail(folder: Path, lines: int) -> str:
         except OSError:
             continue
         if said.strip():
-            return "\n".join(line.split("\r")[-1][:LONGEST_LINE] for line in said.rstrip().split("\n")[-lines:])
+            shown = said.rstrip().split("\n")[-lines:]
+            return "\n".join(ESCAPES.sub("", line.split("\r")[-1])[:LONGEST_LINE] for line in shown)
     return ""
 
 

@@ -99,6 +99,8 @@ class OneTrial(Once):
         if not found:
             return Told(f"{name}: failed; {_where(folder)}", code or 1, folder, "failed")
         said = f"{name}: {_compared(recipe, *found[0])}; {_where(folder)}"
+        if not changed and tuple(found[0]) != recipe.values:
+            said += "\n  a program that seeds nothing (seed_everything), a GPU or other versions give other numbers"
         return Told(said, code, folder, "completed", found[0])
 
     def _search(

@@ -68,7 +68,7 @@ def warm_start(
             return WarmStart()
         point, outside = _of_the_config(space, compose)
         if "lies outside" in outside:
-            return WarmStart(said=f"none has the config's own values: {outside}")
+            return WarmStart(said=f"the first trial does not have the config's own values: {outside}")
         return WarmStart() if outside or not point else WarmStart([point], "the first one has the config's own values")
     if not samples:
         raise ConfigError(f"{OPTION}: every combination of this space is run, so there is nothing to begin with")

@@ -74,8 +74,9 @@ def test_few_trials_and_another_tools_study_have_no_command():
         made.add_trial(create_trial(params={"x": 10.0 - place}, distributions={"x": one}, value=float(-place)))
     assert told(made) == {}
     made.add_trial(create_trial(params={"x": 1.0}, distributions={"x": one}, value=-9.0))
-    ((_, command),) = told(made).items()
+    ((said, command),) = told(made).items()
     assert command == ""
+    assert said.endswith("Search a wider one.")
 
 
 def test_a_cheaper_trial_that_is_nearly_as_good(tmp_path):

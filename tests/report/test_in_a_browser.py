@@ -1,9 +1,12 @@
 """The report as a person uses it."""
 
+import math
 from pathlib import Path
 
+import optuna
 import pytest
 from browser import chromium
+from optuna.trial import create_trial
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -22,7 +25,7 @@ def page(own_folder) -> Path:
 
 def numbers(window) -> list[int]:
     """The trials of the rows that can be seen, from above."""
-    cells = window.find_elements(By.CSS_SELECTOR, "tbody tr:not([hidden]) td:first-child")
+    cells = window.find_elements(By.CSS_SELECTOR, "#trials tbody tr:not([hidden]) td:first-child")
     return [int(cell.get_attribute("textContent")) for cell in cells]
 
 
@@ -73,7 +76,7 @@ def test_the_table_is_sorted_and_sifted_by_the_keyboard(page):
         assert numbers(window)[: len(values)] == best_last[::-1]
         assert value.find_element(By.XPATH, "..").get_attribute("aria-sort") == "descending"
         window.find_element(By.ID, "filter").send_keys("FAIL")
-        assert sorted(numbers(window)) == [9, 29]
+        WebDriverWait(window, 30).until(lambda _: sorted(numbers(window)) == [9, 29])
         assert window.find_element(By.ID, "shown").text == "2 of 31"
 
 
@@ -85,13 +88,41 @@ def test_the_table_is_sorted_and_sifted_by_the_keyboard(page):
         ("val>0.5 state=complete", lambda trial: trial.state.name == "COMPLETE" and trial.value > 0.5),
         ("number<=4", lambda trial: trial.number <= 4),
         ("nothing=3", lambda trial: trial.number < 0),
+        ("value > 0.5 STATE==complete", lambda trial: trial.state.name == "COMPLETE" and trial.value > 0.5),
+        ("state=failed", lambda trial: trial.state.name == "FAIL"),
+        ("state!=failed number<12", lambda trial: trial.state.name != "FAIL" and trial.number < 12),
+        ("state=unfinished", lambda trial: trial.state.name == "RUNNING"),
+        ("failed", lambda trial: trial.state.name == "FAIL"),
+        ('"lr">0.01', lambda trial: trial.params.get("lr", 0) > 0.01),
+        ("value>", lambda trial: trial.number >= 0),
     ],
 )
 def test_conditions_on_columns_are_understood(page, typed, wanted):
     with chromium() as window:
         window.get(page.as_uri())
         window.find_element(By.ID, "filter").send_keys(typed)
-        assert sorted(numbers(window)) == [one.number for one in searched().trials if wanted(one)]
+        those = [one.number for one in searched().trials if wanted(one)]
+        WebDriverWait(window, 30).until(lambda _: sorted(numbers(window)) == those)
+        said = window.find_element(By.ID, "shown").text
+        assert said == f"{len(those)} of 31" + (": there is no column nothing" if "nothing" in typed else "")
+
+
+def test_objectives_and_infinite_values_are_compared(own_folder):
+    made = optuna.create_study(directions=["minimize", "maximize"])
+    for value in (-math.inf, -1e308, -2.5, 3.0, math.inf):
+        made.add_trial(create_trial(values=[value, 1.0]))
+    file = write_report(Saved(made), own_folder / "report.html")
+    with chromium() as window:
+        window.get(file.as_uri())
+        window.find_element(By.ID, "filter").send_keys('"objective 0"<-1')
+        WebDriverWait(window, 30).until(lambda _: sorted(numbers(window)) == [0, 1, 2])
+        window.find_element(By.ID, "filter").clear()
+        window.find_element(By.ID, "filter").send_keys("value>0")
+        WebDriverWait(window, 30).until(lambda _: sorted(numbers(window)) == [3, 4])
+        window.find_element(By.ID, "all").click()
+        heads = window.find_elements(By.CSS_SELECTOR, "#trials th button")
+        next(head for head in heads if head.text == "objective 0").send_keys(Keys.ENTER)
+        assert numbers(window) == [0, 1, 2, 3, 4]
 
 
 def test_a_row_opens_a_panel_with_what_is_known_of_its_trial(page):
@@ -147,6 +178,7 @@ def test_the_rows_that_are_shown_are_saved_as_csv(page):
             "HTMLAnchorElement.prototype.click = function () { window.named = this.download; };"
         )
         window.find_element(By.ID, "filter").send_keys("number<3")
+        WebDriverWait(window, 30).until(lambda _: sorted(numbers(window)) == [0, 1, 2])
         window.find_element(By.ID, "csv").click()
         text = WebDriverWait(window, 10).until(lambda _: window.execute_script("return window.saved"))
         assert window.execute_script("return window.named") == "trials.csv"

@@ -358,6 +358,9 @@ def test_a_study_in_a_storage_of_its_own(own_folder, command):
     assert (done.stdout, done.stderr) == ("comparison.html\n", "")
     assert [row[0] for row in Page(Path("comparison.html")).rows[1:3]] == ["one", "two"]
     assert "is named twice" in command(f"{storage}#one", f"{storage}#one", module=REPORT).stderr
+    made = optuna.create_study(storage=storage, study_name="a/b c")
+    made.add_trial(create_trial(value=1.0))
+    assert command(f"{storage}#a/b c", module=REPORT).stdout == "report-a-b-c.html\n"
     assert "no study 'three'" in command(f"{storage}#three", module=REPORT).stderr
 
 
@@ -408,6 +411,28 @@ def test_a_folder_that_was_moved_has_its_trials(own_folder):
     saved = Saved(made, own_folder / "moved")
     assert saved.folder_of(made.trials[0]) == own_folder / "moved" / "0"
     assert Saved(made).folder_of(made.trials[0]) is None
+
+
+def test_a_copied_search_has_its_own_trials(own_folder):
+    for name in ("s", "copy"):
+        (own_folder / name / "0").mkdir(parents=True)
+    made = optuna.create_study()
+    made.add_trial(create_trial(value=1.0, user_attrs={"folder": str(own_folder / "s" / "0")}))
+    assert Saved(made, own_folder / "copy").folder_of(made.trials[0]) == own_folder / "copy" / "0"
+
+
+def test_a_log_has_no_colours_and_an_infinite_value_a_mark(own_folder):
+    made = optuna.create_study()
+    for value in (1.0, float("inf"), 0.5):
+        made.add_trial(create_trial(value=value))
+    folder = own_folder / "s"
+    (folder / "0").mkdir(parents=True)
+    (folder / "0" / "output.log").write_text("\x1b[31mred\x1b[0m\n10%\r100%\n")
+    page = Page(write_report(Saved(made, folder), own_folder / "report.html"))
+    assert page.details["trials"]["0"]["log"] == "red\n100%"
+    traces = {trace["name"]: trace for trace in page.figure["history"]["data"]}
+    assert traces["infinite value"]["customdata"] == [1]
+    assert traces["best so far"]["y"] == [1, 0.5, 0.5]
 
 
 def test_a_report_reads_the_trials_once_and_copies_none(own_folder, monkeypatch):

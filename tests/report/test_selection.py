@@ -19,6 +19,7 @@ from lightning_sweeps.report.write import write_report
 from lightning_sweeps.searches.record.saved import Saved
 
 pytestmark = pytest.mark.slow
+CROSS = "\N{MULTIPLICATION SIGN}"
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +111,14 @@ def test_what_is_chosen_in_the_history_is_what_all_else_shows(window, made):
     wait_for_rows(window, wanted)
     assert 0 < len(wanted) < 31
     assert chosen(window).startswith(f"{len(wanted)} of 31 trials")
-    for one in (slices, curves, parallel):
-        assert bright(window, one) <= wanted
+    for one in (slices, curves, parallel):  # those that are far from the screen are drawn when they come near
+        window.execute_script("arguments[0].scrollIntoView()", one)
+        WebDriverWait(window, 30).until(lambda _, one=one: bright(window, one) <= wanted)
         assert bright(window, one)
     window.find_element(By.CSS_SELECTOR, "#chosen .chip").click()
     wait_for_rows(window, set(range(31)))
     assert not window.find_element(By.ID, "chosen").is_displayed()
-    assert len(bright(window, slices)) > len(wanted)
+    WebDriverWait(window, 30).until(lambda _: len(bright(window, parallel)) > len(wanted))
 
 
 def test_axes_of_parallel_coordinates_are_chosen_together(window, made):
@@ -128,24 +130,51 @@ def test_axes_of_parallel_coordinates_are_chosen_together(window, made):
     def at(name: str, height: float) -> tuple[float, float]:
         return (names.index(name) - left) / (right - left), 1 - (height - low) / (high - low)
 
-    across = 0.02
     (x, top), (_, bottom) = at("model", 1.03), at("model", 0.6)
-    drag(window, place, (x - across, top), (x + across, bottom))
+    drag(window, place, (x, top), (x, bottom))  # straight down
     mlp = {
         one.number
         for one in made.trials
         if one.params.get("model") == "mlp" and one.state.name in ("COMPLETE", "PRUNED")
     }
     wait_for_rows(window, mlp)
+    assert chosen(window).splitlines()[1] == f"model {CROSS}"
     (x, top), (_, bottom) = at("depth", 1.03), at("depth", 0.5)
-    drag(window, place, (x - across, top), (x + across, bottom))
+    drag(window, place, (x - 0.02, top), (x + 0.02, bottom))
     deep = {number for number in mlp if made.trials[number].params["depth"] > 2}
     wait_for_rows(window, deep)
     assert bright(window, place) == deep
     assert "depth" in chosen(window)
     assert "model" in chosen(window)
+    legend = [one.text for one in place.find_elements(By.CSS_SELECTOR, ".legendtext")]
+    assert set(legend) == {"pruned", "complete"}, "what is chosen does not change the legend"
     window.find_element(By.ID, "all").click()
     wait_for_rows(window, set(range(31)))
+
+
+def test_a_box_that_is_moved_chooses_anew(window, made):
+    place = figure(window, "history")
+    drag(window, place, (0.01, 0.01), (0.4, 0.99))
+    WebDriverWait(window, 30).until(lambda _: "Optimization history" in chosen(window))
+    before = set(numbers(window))
+    drag(window, place, (0.2, 0.5), (0.7, 0.5))
+    WebDriverWait(window, 30).until(lambda _: set(numbers(window)) not in (before, set(range(31))))
+    after = set(numbers(window))
+    assert min(after) > min(before)
+    assert bright(window, place) == after
+    curves = figure(window, "curves")
+    WebDriverWait(window, 30).until(lambda _: bright(window, curves) <= after)
+
+
+def test_only_figures_of_trials_have_the_tool_to_choose(window):
+    def tools(name: str) -> set[str]:
+        place = figure(window, name)
+        return {one.get_attribute("data-title") for one in place.find_elements(By.CLASS_NAME, "modebar-btn")}
+
+    assert {"Box Select", "Zoom"} <= tools("history")
+    assert "Box Select" in tools("curves"), "also where there are lines only"
+    assert "Box Select" not in tools("timeline")
+    assert "Box Select" not in tools("importance")
 
 
 def test_curves_are_chosen_by_a_rectangle(window, made):
@@ -221,6 +250,8 @@ def test_any_logged_metric_is_drawn_against_what_is_chosen(window):
         window.find_element(By.XPATH, f"//select[@name='{name}']/option[.='{text}']").click()
 
     option("metric", "number")
+    names = window.execute_script("return arguments[0].data.map(one => one.name)", place)
+    assert names == ["complete", "pruned", "failed", "unfinished", "best, trial 18"]
     option("against", "seconds")
     traces = window.execute_script("return arguments[0].data.map(one => [one.x, one.y, one.customdata])", place)
     points = [point for x, y, who in traces for point in zip(x, y, who, strict=True) if point[1] is not None]

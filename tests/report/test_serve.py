@@ -91,6 +91,10 @@ def test_nobody_is_let_out_of_the_folder_or_in_from_elsewhere(sweep, own_folder)
             assert status == 404, path
             assert "a key" not in said
         assert get(f"{address}/report.html", Host="evil.example")[0] == 400
+        for long in ("a" * 60_000, "a/" * 3000):
+            status, said, _ = get(f"{address}/{long}")
+            assert status in (400, 404, 414)
+            assert len(said) < 200
         status, _, headers = get(f"{address}/page.html")
         assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
         with pytest.raises(urllib.error.HTTPError):
@@ -123,10 +127,10 @@ def test_mistakes_are_said(own_folder, command):
 
 
 def test_a_page_follows_its_search(app):
-    """Rows appear without a reload; what was typed and ticked stays."""
-    search = start(app, *SEARCH, "hydra.sweeper.n_trials=60", "sleep=0.5", "steps=2")
+    """Rows and figures appear without a reload; what was typed and ticked stays, and what is typed is not disturbed."""
+    search = start(app, *SEARCH, "y=1,2", "hydra.sweeper.n_trials=60", "sleep=0.5", "steps=2")
     try:
-        wait_until(lambda: Path("s/trials.csv").is_file() and len(rows()) > 3)
+        wait_until(lambda: Path("s/trials.csv").is_file() and len(rows()) > 1)
         with served("s") as address, chromium(1400) as window:
             window.get(f"{address}/report.html")
             window.execute_script("window.same = true")
@@ -134,12 +138,17 @@ def test_a_page_follows_its_search(app):
             def trials() -> int:
                 return len(window.find_elements(By.CSS_SELECTOR, "#trials tbody tr"))
 
+            figures = len(window.find_elements(By.CLASS_NAME, "figure"))
             window.find_element(By.CSS_SELECTOR, "input.pin[value='0']").click()
+            window.find_element(By.CSS_SELECTOR, "tr[data-trial='1']").find_elements(By.TAG_NAME, "td")[1].click()
             window.find_element(By.ID, "filter").send_keys("number<2")
             seen = trials()
             WebDriverWait(window, 60).until(lambda _: trials() > seen + 2)
             shown = window.find_elements(By.CSS_SELECTOR, "#trials tbody tr:not([hidden])")
             assert len(shown) == 2, "the filter holds for what has come"
+            assert window.switch_to.active_element.get_attribute("id") == "filter", "the open panel takes no focus"
+            assert window.find_element(By.ID, "panel").is_displayed()
+            window.find_element(By.ID, "close").click()
             assert window.find_element(By.CSS_SELECTOR, "input.pin[value='0']").is_selected()
             assert window.find_element(By.ID, "side-by-side").is_displayed()
             place = window.find_element(By.CSS_SELECTOR, "#history .figure")
@@ -148,8 +157,21 @@ def test_a_page_follows_its_search(app):
             WebDriverWait(window, 30).until(lambda _: window.execute_script(count, place))
             drawn = window.execute_script(count, place)
             WebDriverWait(window, 60).until(lambda _: window.execute_script(count, place) > drawn)
+            WebDriverWait(window, 60).until(lambda _: len(window.find_elements(By.CLASS_NAME, "figure")) > figures)
             assert window.execute_script("return window.same"), "it was not loaded anew"
+            assert "running" in window.find_element(By.CLASS_NAME, "overview").text
+            os.kill(search.pid, signal.SIGKILL)
+            WebDriverWait(window, 60).until(lambda _: "stopped" in window.find_element(By.CLASS_NAME, "overview").text)
             assert [line for line in window.get_log("browser") if line["level"] == "SEVERE"] == []
     finally:
-        os.kill(search.pid, signal.SIGTERM)
+        search.kill()
         search.communicate()
+
+
+def test_a_server_that_is_gone_is_said(sweep):
+    assert sweep("x=3.0,1.0").returncode == 0
+    with chromium() as window:
+        with served("s") as address:
+            window.get(f"{address}/report.html")
+            assert not window.find_element(By.ID, "offline").is_displayed()
+        WebDriverWait(window, 30).until(lambda _: window.find_element(By.ID, "offline").is_displayed())

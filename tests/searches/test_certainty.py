@@ -1,6 +1,7 @@
 """How sure it is that the best trial is the best."""
 
 import random
+import re
 import statistics
 
 import optuna
@@ -79,8 +80,32 @@ def test_what_to_do_next_is_a_command():
     assert in_words(unsure, 0, "a folder", 3, exhausted=False)[1].endswith(again)
     how_sure, more = in_words(sure, 0, "s", 2, exhausted=False)
     assert more.endswith("python -m lightning_sweeps.resume s hydra.sweeper.n_trials=4")
-    assert "no other trial is within it, and trial 0 is the best of those tried with probability 1.00" in how_sure
+    assert (
+        "no other trial is within it, and trial 0 is the best of those tried with probability more than 0.99"
+        in how_sure
+    )
     assert len(in_words(sure, 0, "s", 2, exhausted=True)) == 1
+
+
+def test_what_curves_say_is_the_least_that_noise_can_be():
+    """A run whose curve is smooth would else be the best with certainty, whatever another seed gives."""
+    bent = {step: 0.001 * (step % 2) for step in range(20)}
+    trials = [create_trial(value=value, intermediate_values=bent) for value in (0.9, 0.8, 0.1)]
+    found = certainty(made(*trials))
+    assert found is not None
+    how_sure, seeds, more = in_words(found, 0, "s", 3, exhausted=False)
+    assert how_sure.startswith("noise of a value at least 0.0")
+    assert "seeds mostly differ more" in how_sure
+    assert "probability" not in how_sure
+    assert seeds == "how much seeds differ: python -m lightning_sweeps.rerun s --top 2 --seeds 3"
+    assert more == "new trials: python -m lightning_sweeps.resume s hydra.sweeper.n_trials=6"
+    assert in_words(found, 0, "s", 3, exhausted=True) == [how_sure, seeds]
+    near = [create_trial(value=value, intermediate_values=bent) for value in (0.9, 0.9001)]
+    unsure = certainty(made(*near))
+    assert unsure is not None
+    how_sure, seeds = in_words(unsure, 0, "s", 2, exhausted=False)
+    assert re.search(r"with probability 0\.\d\d at most$", how_sure)
+    assert seeds.startswith("new seeds tell more than new trials now: ")
 
 
 def test_seeds_are_not_judged_as_configurations():

@@ -43,7 +43,7 @@ def test_people_read_a_table(command):
 def test_a_handful_of_a_sampled_space_is_drawn(sweep, app):
     done = sweep("x=interval(-5.0,5.0)", "hydra.sweeper.n_trials=50", "hydra.sweeper.dry_run=true")
     assert done.returncode == 0, done.stderr
-    assert "TPESampler (auto: numbers only), 50 trials, 1 at a time" in done.stdout
+    assert "TPESampler (chosen by auto: numbers only), 50 trials, 1 at a time" in done.stdout
     lines = [line for line in done.stdout.splitlines() if "x=" in line]
     assert len(lines) == 5
     assert lines[0].split() == ["0", "x=1"]  # the config's own

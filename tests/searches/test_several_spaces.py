@@ -62,7 +62,7 @@ def test_large_parts_are_counted_as_they_are_and_not_as_their_product():
 def test_a_sampler_draws_from_one_part_at_a_time():
     space = parse_space([SGD, ADAM], [], None)
     sampler, _, why = choose(Auto(seed=3), 3, space, 40, Search())
-    assert why == "TPESampler (auto: several spaces)"
+    assert why == "TPESampler (chosen by auto: several spaces)"
     drawn = optuna.create_study(sampler=sampler)
     for _ in range(30):
         trial = drawn.ask()

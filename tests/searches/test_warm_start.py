@@ -23,7 +23,7 @@ def test_a_search_begins_with_the_configs_own_values_unless_they_lie_outside(swe
     done = sweep(*SEARCH)
     assert done.returncode == 0, done.stderr
     assert (
-        "TPESampler (auto: numbers only), 3 trials, 1 at a time\nthe first one has the config's own values"
+        "TPESampler (chosen by auto: numbers only), 3 trials, 1 at a time\nthe first one has the config's own values"
         in done.stdout
     )
     assert params()[0] == {"x": 1.0, "y": 0}
@@ -35,7 +35,9 @@ def test_a_search_begins_with_the_configs_own_values_unless_they_lie_outside(swe
         done = sweep(*other, f"hydra.sweep.dir=other{number}")
         assert done.returncode == 0, done.stderr
         assert "the first one has" not in done.stdout
-        assert ("none has the config's own values: the config's own x=1.0 lies outside" in done.stdout) is (number == 1)
+        assert (
+            "the first trial does not have the config's own values: the config's own x=1.0 lies outside" in done.stdout
+        ) is (number == 1)
     assert params("other0")[0] != {"x": 1.0, "y": 0}
 
 

@@ -1,8 +1,7 @@
 "use strict";
 // The learning curves: of which metric, against what, and on which scales.
-const curvesSection = document.querySelector("#curves");
-const curvesPlace = curvesSection?.querySelector(".figure");
-const curvesChoice = name => curvesSection?.querySelector(`[name=${name}]`);
+const curvesPlace = () => document.querySelector("#curves .figure");
+const curvesChoice = name => document.querySelector(`#curves [name=${name}]`);
 
 // The points of a trial's curve, as is chosen now.
 function curveOf(number) {
@@ -20,17 +19,18 @@ function curveOf(number) {
   return { x: places.map(place => trace.x[place]), y: places.map(place => trace.y[place]) };
 }
 function reportedCurves() {
-  return curvesPlace ? JSON.parse(curvesPlace.nextElementSibling.textContent).data : [];
+  return curvesPlace() ? JSON.parse(curvesPlace().nextElementSibling.textContent).data : [];
 }
 
 // What is to be drawn in place of what Python drew.
 function chosenCurves() {
   const metric = curvesChoice("metric").value;
   const against = curvesChoice("against");
-  const figure = JSON.parse(curvesPlace.nextElementSibling.textContent);
+  const figure = JSON.parse(curvesPlace().nextElementSibling.textContent);
   against.closest("label").hidden = !metric;
   if (metric) {
-    const likeReported = Object.fromEntries(figure.data.map(trace => [trace.name.split(",")[0], trace]));
+    const likeReported = {};
+    for (const trace of figure.data) likeReported[trace.name.split(",")[0]] ??= trace;
     const groups = {};
     for (const number of Object.keys(details.logged.trials).map(Number)) {
       const curve = curveOf(number);
@@ -42,7 +42,8 @@ function chosenCurves() {
       for (let point = 0; point <= curve.x.length; point++) group.customdata.push(number);
     }
     figure.data = ["complete", "pruned", "failed", "unfinished", "best"].filter(state => groups[state]).map(state => ({
-      line: { width: 1 }, opacity: 0.6, name: state, ...likeReported[state], type: "scatter",
+      line: { width: 1 }, opacity: 0.6, ...likeReported[state], type: "scatter",
+      name: state === "best" ? likeReported.best?.name ?? state : state,
       mode: groups[state].x.length <= 2 ? "markers" : "lines", ...groups[state],
       hovertemplate: `trial %{customdata}, ${against.value} %{x}: %{y}<extra></extra>`,
     }));
@@ -58,8 +59,9 @@ function chosenCurves() {
 
 function drawCurves() {
   selection.release("curves");  // it was chosen on other axes
-  curvesPlace.figure = chosenCurves();
-  if (curvesPlace.dataset.drawn) { Plotly.purge(curvesPlace); delete curvesPlace.dataset.drawn; draw(curvesPlace); }
+  const place = curvesPlace();
+  place.figure = chosenCurves();
+  if (place.dataset.drawn) { Plotly.purge(place); delete place.dataset.drawn; draw(place); }
   showSideBySide();
 }
-curvesSection?.querySelectorAll("select, input").forEach(one => one.addEventListener("change", drawCurves));
+document.addEventListener("change", event => { if (event.target.matches("#curves select, #curves input")) drawCurves(); });

@@ -23,7 +23,7 @@ function figureOf(place) {
   return place.figure;
 }
 
-// Dots that are not chosen are dimmed, and lines go on as faint ones.
+// Dots that are not chosen are dimmed, and lines go on as faint ones. A trace of which nothing is chosen keeps its place in the legend.
 function withSelection(trace, index) {
   const uid = `trace${index}`;  // so that what is hidden by the legend stays hidden
   if (!trace.customdata || !selection.active) return [{ ...trace, uid }];
@@ -37,10 +37,8 @@ function withSelection(trace, index) {
     const pick = values => places.map(place => values[place]);
     return { x: pick(trace.x), y: pick(trace.y), customdata: pick(trace.customdata) };
   };
-  return [
-    { ...trace, ...part(false), uid: `${uid}rest`, opacity: REST, showlegend: false, hoverinfo: "skip", hovertemplate: null },
-    { ...trace, ...part(true), uid },
-  ];
+  const rest = { ...trace, ...part(false), uid: `${uid}rest`, opacity: REST, hoverinfo: "skip", hovertemplate: null };
+  return chosen.includes(true) ? [{ ...rest, showlegend: false }, { ...trace, ...part(true), uid }] : [rest];
 }
 
 function draw(place) {
@@ -51,25 +49,36 @@ function draw(place) {
   layout.shapes = [...(figure.layout.shapes ?? []), ...axisShapes(place)];
   if (still) layout.dragmode = false;
   else if (brushed) layout.dragmode = "select";
+  layout.selectdirection = figure.layout.meta?.axes ? "d" : "any";  // a box along an axis must not become as wide as the figure
+  const zooms = figure.layout.meta?.axes ? [] : ["zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"];
+  const drags = [...(zooms.length ? ["zoom2d", "pan2d"] : []), ...(brushed ? ["select2d"] : [])];
+  place.drawing = true;
   Plotly.react(place, figure.data.flatMap(withSelection), layout, {
-    responsive: true, displaylogo: false, displayModeBar: still ? false : "hover",
-    modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d"], plotlyServerURL: "",  // it would upload the figure
-    modeBarButtonsToAdd: brushed ? ["select2d"] : [],
-  });
-  if (!place.dataset.drawn && details) listen(place);
+    responsive: true, displaylogo: false, displayModeBar: still ? false : "hover", plotlyServerURL: "",
+    modeBarButtons: [["toImage"], drags, zooms].filter(group => group.length),  // none of them uploads the figure
+  }).then(() => { place.drawing = false; });
+  if (!place.dataset.drawn && details) listen(place, brushed);
   place.dataset.drawn = "yes";
+  place.stale = false;
 }
 
-function listen(place) {
+function listen(place, brushed) {
   place.on("plotly_click", event => openPanel(event.points[0].customdata ?? null));
+  if (!brushed) return;
   place.on("plotly_selected", event => {
-    if (!event?.range) return;
+    if (place.drawing || !event?.range) return;  // Plotly tells of the boxes that we draw, too
     const { x, y } = event.range;
     if (figureOf(place).layout.meta?.axes) return chooseOnAxis(place, x, y);
-    place.selections = place.layout.selections;
+    place.selections = place.layout.selections.slice(-1);
     choose(place, () => inside(figureOf(place), x, y));
   });
-  place.on("plotly_deselect", () => selection.release(nameOf(place)));
+  const released = () => {
+    if (place.drawing) return;
+    selection.release(nameOf(place));
+    for (const index of [...(place.axes?.keys() ?? [])]) selection.release(`axis ${index}`);
+  };
+  place.on("plotly_deselect", released);
+  place.on("plotly_doubleclick", released);
 }
 const nameOf = place => place.closest("section").id;
 const titleOf = place => place.closest("section").querySelector("h2").textContent;
@@ -103,10 +112,20 @@ function axisShapes(place) {
 }
 
 const drawn = () => document.querySelectorAll(".figure[data-drawn]");
+// What is far from the screen waits until it comes near.
 const near = new IntersectionObserver(entries => {
-  for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
+  for (const entry of entries) {
+    entry.target.near = entry.isIntersecting;
+    if (entry.isIntersecting && (!entry.target.dataset.drawn || entry.target.stale)) draw(entry.target);
+  }
 }, { rootMargin: "400px" });
+let planned = 0;
+function redraw() {
+  drawn().forEach(place => { place.stale = true; });
+  cancelAnimationFrame(planned);
+  planned = requestAnimationFrame(() => drawn().forEach(place => { if (place.near && place.stale) draw(place); }));
+}
 plotlyReady.then(() => document.querySelectorAll(".figure").forEach(place => near.observe(place)));
-dark.addEventListener("change", () => drawn().forEach(draw));
+dark.addEventListener("change", redraw);
 addEventListener("beforeprint", () => document.querySelectorAll(".figure:not([data-drawn])").forEach(draw));
-selection.listeners.push(() => drawn().forEach(draw));
+selection.listeners.push(redraw);

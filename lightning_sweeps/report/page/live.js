@@ -2,58 +2,62 @@
 // A served report follows its search: what has changed is taken over, and what was chosen stays.
 const SECONDS_BETWEEN_LOOKS = 2;
 let seenState = document.documentElement.dataset.live;
-const ids = page => [...page.querySelectorAll("main section")].map(section => section.id).join(" ");
+const offline = document.querySelector("#offline");
 
 async function look() {
   try {
     const { state } = await (await fetch("report.html?state")).json();
     if (state !== seenState) {
-      const page = new DOMParser().parseFromString(await (await fetch("report.html")).text(), "text/html");
+      const answer = await fetch("report.html");
+      if (!answer.ok) throw new Error(answer.statusText);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       takeOver(page);
       seenState = page.documentElement.dataset.live;
     }
-    document.title = document.title.replace(/^\(no answer\) /, "");
+    offline.hidden = true;
   } catch {
-    if (!document.title.startsWith("(no answer) ")) document.title = `(no answer) ${document.title}`;
+    offline.hidden = false;
   }
   setTimeout(look, 1000 * SECONDS_BETWEEN_LOOKS);
+}
+
+// Sections that are new come in, such as the first best trial or one more figure; those that are gone leave.
+function takeSections(page) {
+  const there = [...page.querySelectorAll("main section")];
+  for (const section of document.querySelectorAll("main section")) {
+    if (!there.some(one => one.id === section.id)) section.remove();
+  }
+  for (const section of there) {
+    if (document.querySelector(`#${section.id}`)) continue;
+    const next = there.slice(there.indexOf(section) + 1).find(one => document.querySelector(`#${one.id}`));
+    const came = document.importNode(section, true);
+    const before = next ? document.querySelector(`#${next.id}`) : null;
+    if (before && before.parentElement.className === section.parentElement.className) before.before(came);
+    else (section.closest(".figures") ? document.querySelector(".figures") : document.querySelector("main")).append(came);
+    came.querySelectorAll(".figure").forEach(place => near.observe(place));
+  }
 }
 
 function takeOver(page) {
-  if (ids(page) !== ids(document)) {  // the first best trial, or a figure more
-    sessionStorage.setItem("live", JSON.stringify({ filter: filter.value, scroll: scrollY, pinned }));
-    return location.reload();
-  }
-  for (const place of [".overview", "#best", "#front", "#advice", "#setup", ".states"]) {
+  const off = switches().filter(one => !one.checked).map(one => one.value);
+  takeSections(page);
+  for (const place of [".overview", "nav", "#best", "#front", "#advice", "#setup", ".states", ".banner"]) {
     const [now, then] = [page.querySelector(place), document.querySelector(place)];
-    if (now && then && place !== ".states") then.innerHTML = now.innerHTML;
+    if (now && then && now.innerHTML !== then.innerHTML) then.innerHTML = now.innerHTML;
   }
-  for (const box of page.querySelectorAll("input.state")) {
-    const known = document.querySelector(`input.state[value="${box.value}"]`);
-    if (known) known.nextSibling.textContent = box.nextSibling.textContent;
-  }
+  switches().forEach(one => { one.checked = !off.includes(one.value); });
   details = JSON.parse(page.querySelector("#details").textContent);
   trialNumbers = Object.keys(details.trials).map(Number);
   for (const place of document.querySelectorAll(".figure")) {
-    const [here, there] = [place, page.querySelector(`#${place.closest("section").id} .figure`)];
-    here.nextElementSibling.textContent = there.nextElementSibling.textContent;
-    here.figure = null;
+    const there = page.querySelector(`#${place.closest("section").id} .figure`);
+    place.nextElementSibling.textContent = there.nextElementSibling.textContent;
+    place.figure = null;
   }
-  if (curvesPlace) curvesPlace.figure = chosenCurves();
-  takeRows(page.querySelector("#trials tbody"));
+  if (curvesPlace()) curvesPlace().figure = chosenCurves();
+  takeTable(page.querySelector("#trials table"));
   selection.again();
   showSideBySide();
-  if (!panel.hidden) openPanel(Number(panel.dataset.trial));
+  if (!panel.hidden) fillPanel(Number(panel.dataset.trial));
 }
 
-if (details && document.documentElement.dataset.live) {
-  const before = JSON.parse(sessionStorage.getItem("live") ?? "null");
-  sessionStorage.removeItem("live");
-  if (before) {
-    filter.value = before.filter;
-    sift();
-    before.pinned.forEach(number => pin(number, true));
-    scrollTo(0, before.scroll);
-  }
-  setTimeout(look, 1000 * SECONDS_BETWEEN_LOOKS);
-}
+if (details && seenState) setTimeout(look, 1000 * SECONDS_BETWEEN_LOOKS);

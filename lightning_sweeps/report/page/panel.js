@@ -12,8 +12,14 @@ function fact(name, text, more = "") {
   return row;
 }
 function openPanel(number) {
+  if (!fillPanel(number)) return;
+  opener = document.activeElement;
+  panel.hidden = false;
+  panel.focus();
+}
+function fillPanel(number) {
   const trial = details?.trials[number];
-  if (!trial) return;
+  if (!trial) return false;
   const best = details.trials[details.best];
   panel.dataset.trial = number;
   panel.querySelector("h2").textContent = `Trial ${number}${number === details.best ? ", the best" : ""}`;
@@ -35,9 +41,7 @@ function openPanel(number) {
     Object.assign(document.createElement("a"), { textContent: name, href: path.split("/").map(encodeURIComponent).join("/") })));
   document.querySelectorAll("tr.chosen").forEach(row => row.classList.remove("chosen"));
   document.querySelectorAll(`tr[data-trial="${number}"]`).forEach(row => row.classList.add("chosen"));
-  opener = document.activeElement;
-  panel.hidden = false;
-  panel.focus();
+  return true;
 }
 function closePanel() {
   panel.hidden = true;

@@ -46,11 +46,11 @@ if (chosenBar) selection.listeners.push(() => {
 document.querySelector("#all")?.addEventListener("click", () => selection.releaseAll());
 
 // A switch for each state.
-const switches = [...document.querySelectorAll("input.state")];
+const switches = () => [...document.querySelectorAll("input.state")];
 function switched() {
-  const off = switches.filter(one => !one.checked).map(one => one.value);
+  const off = switches().filter(one => !one.checked).map(one => one.value);
   if (off.length === 0) return selection.release("states");
   const left = () => new Set(trialNumbers.filter(number => !off.includes(details.trials[number].state)));
-  selection.restrict("states", left, `without ${off.join(", ")} ones`, () => switches.forEach(one => { one.checked = true; }));
+  selection.restrict("states", left, `without ${off.join(", ")} ones`, () => switches().forEach(one => { one.checked = true; }));
 }
-switches.forEach(one => one.addEventListener("change", switched));
+document.addEventListener("change", event => { if (event.target.matches("input.state")) switched(); });

@@ -24,12 +24,13 @@ function showSideBySide() {
   sideBySide.querySelector(".hint").hidden = pinned.length !== 1;
   const known = pinned.map(number => {
     const trial = details.trials[number];
-    return new Map([...trial.facts, ...Object.entries(trial.params)]);
+    // A parameter may be called like a fact.
+    return new Map([...trial.facts, ...Object.entries(trial.params).map(([name, text]) => [`${name} `, text])]);
   });
   const names = [...new Set(known.flatMap(one => [...one.keys()]))];
   const row = (name, cells, kind) => {
     const line = document.createElement("tr");
-    const head = Object.assign(document.createElement("th"), { scope: "row", textContent: name });
+    const head = Object.assign(document.createElement("th"), { scope: "row", textContent: name.trim() });
     line.append(head, ...cells.map(text => Object.assign(document.createElement(kind), { textContent: text })));
     return line;
   };
@@ -53,7 +54,7 @@ function drawPinnedCurves() {
   });
   place.hidden = lines.length === 0;
   if (!lines.length) return;
-  const axes = curvesPlace ? figureOf(curvesPlace).layout : {};
+  const axes = curvesPlace() ? figureOf(curvesPlace()).layout : {};
   Plotly.react(place, lines, {
     template: template(), margin: { t: 24, r: 16, b: 48, l: 64 }, xaxis: axes.xaxis, yaxis: axes.yaxis, showlegend: true,
   }, { responsive: true, displayModeBar: false, plotlyServerURL: "" });

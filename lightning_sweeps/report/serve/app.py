@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from optuna.exceptions import OptunaError
 from starlette.applications import Starlette
@@ -53,15 +54,20 @@ class Pages:
 
     def below(self, request: Request) -> Response:
         """A report, a file or a folder below the root."""
-        place = self._place(request.path_params["path"])
+        try:
+            return self._answer(self._place(request.path_params["path"]), request)
+        except OSError as error:  # its name is too long, or it is being deleted
+            raise HTTPException(404, "there is no such file") from error
+
+    def _answer(self, place: Path, request: Request) -> Response:
         if place.name == PAGE and _is_search(place.parent):
             return self._report(place.parent, request)
         if place.is_dir():
             if not request.url.path.endswith("/"):
-                return RedirectResponse(f"{request.url.path}/")
+                return RedirectResponse(f"{quote(place.name)}/")
             return HTMLResponse(folder_page(place.name, sorted(place.iterdir())))
         if not place.is_file():
-            raise HTTPException(404, f"{request.path_params['path']}: there is no such file")
+            raise HTTPException(404, "there is no such file")
         return _file(place)
 
     def _place(self, path: str) -> Path:

@@ -15,6 +15,7 @@ from lightning_sweeps.searches.record.saved import Saved, open_saved
 from lightning_sweeps.searches.record.standing import standing
 from lightning_sweeps.searches.record.trials_csv import best_trial
 from lightning_sweeps.searches.store.journal import JOURNAL
+from lightning_sweeps.searches.store.lock import is_locked
 from lightning_sweeps.searches.store.search_folder import SAVED
 
 MEBIBYTE = 2**20
@@ -86,8 +87,8 @@ def _told(name: str, saved: Saved, size: float) -> Row:
 
 
 def fingerprint(folder: Path) -> tuple[object, ...]:
-    """Changes when the search has told something."""
-    told = []
+    """Changes when the search has told something, has begun or has ended."""
+    told: list[object] = [is_locked(folder)]
     for name in (JOURNAL, "trials.csv", SAVED):
         try:
             stat = (folder / name).stat()

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import warnings
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -115,6 +116,10 @@ def _import_what_runs_need(program: Program) -> None:
     with forkable_imports(), suppress(Exception, SystemExit):
         for name in program.preload:
             importlib.import_module(name)
+        if "torch" in sys.modules:
+            importlib.import_module(
+                "torch._dynamo"
+            )  # 900 modules, which the first optimizer would import in each trial
         if has_lightning():
             importlib.import_module("lightning_sweeps.runs.warm_fit")
     if collects:

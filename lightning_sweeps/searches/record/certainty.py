@@ -16,6 +16,7 @@ from lightning_sweeps.searches.study.parts import PARTS
 DRAWS = 4000
 LAST = 4  # bends at the end of a curve tell of noise, earlier ones of what was learned
 SURE = 0.9
+CERTAIN = 0.99  # what is nearer to 1 would be a claim about noise that nobody has measured
 BEYOND = 6.0  # so many standard deviations behind, a trial has no chance
 MOST_AGAIN = 5  # trials that are worth more seeds
 OF_A_NORMAL = 1.4826  # the standard deviation of a normal distribution, in median absolute deviations
@@ -110,18 +111,29 @@ def in_words(found: Certainty, best: int, folder: str, finished: int, *, exhaust
         finished: trials that have ended.
         exhausted: every combination of a finite space has been run, so that there are no new trials.
     """
-    source = "repeats" if found.source == "repeats" else "ends of the curves"
+    within_runs = found.source == "curves"
     others = {0: "no other trial is", 1: "1 other trial is"}.get(len(found.near), f"{len(found.near)} other trials are")
-    noise = f"noise of a value about {found.noise:.2g} (from the {source})"
-    chance = f"trial {best} is the best of those tried with probability {found.probability:.2f}"
+    # Within one run values differ less than between seeds, so what is seen there is the least that the noise can be.
+    noise = f"noise of a value about {found.noise:.2g} (from the repeats)"
+    if within_runs:
+        noise = f"noise of a value at least {found.noise:.2g} (from the ends of the curves; seeds mostly differ more)"
+    chance = f", and trial {best} is the best of those tried with probability {_shown(found)}"
+    if within_runs and found.probability > CERTAIN:
+        chance = ""
+    how_sure = f"{noise}: {others} within it{chance}"
     where = shlex.quote(folder)
-    if found.is_sure and exhausted:
-        return [f"{noise}: {others} within it, and {chance}"]
-    if found.is_sure:
-        more = f"python -m lightning_sweeps.resume {where} hydra.sweeper.n_trials={2 * finished}"
-        advice = f"new trials tell more than new seeds now: {more}"
-    else:
-        count = min(MOST_AGAIN, len(found.near) + 1)
-        again = f"python -m lightning_sweeps.rerun {where} --top {count} --seeds 3"
-        advice = f"new seeds tell more than new trials now: {again}"
-    return [f"{noise}: {others} within it, and {chance}", advice]
+    count = min(MOST_AGAIN, len(found.near) + 1)
+    again = f"python -m lightning_sweeps.rerun {where} --top {count} --seeds 3"
+    more = f"python -m lightning_sweeps.resume {where} hydra.sweeper.n_trials={2 * finished}"
+    if not found.is_sure:
+        return [how_sure, f"new seeds tell more than new trials now: {again}"]
+    if within_runs:
+        seeds = f"how much seeds differ: {again.replace(f'--top {count}', '--top 2')}"
+        return [how_sure, seeds] if exhausted else [how_sure, seeds, f"new trials: {more}"]
+    return [how_sure] if exhausted else [how_sure, f"new trials tell more than new seeds now: {more}"]
+
+
+def _shown(found: Certainty) -> str:
+    if found.source == "curves":
+        return f"{found.probability:.2f} at most"
+    return f"{found.probability:.2f}" if found.probability <= CERTAIN else f"more than {CERTAIN}"

@@ -143,7 +143,7 @@ def _places(folder: Path, checkpoints: Checkpoints) -> Iterator[str]:
         freed = f"{checkpoints.freed / 1e6:.1f} MB freed"
         yield f"keep_checkpoints={checkpoints.keep}: {freed}, the checkpoints of {checkpoints.trials} of the trials"
     if any(folder.glob("*/events.out.tfevents*")):
-        yield f"compare  tensorboard --logdir {shlex.quote(from_here(folder))}"
+        yield f"curves   tensorboard --logdir {shlex.quote(from_here(folder))}"
     if (journal := folder / JOURNAL).is_file() and importlib.util.find_spec("optuna_dashboard"):
         yield f"study    optuna-dashboard {shlex.quote(from_here(journal))}"
     report = folder / "report.html"

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.files.folders import within
-from lightning_sweeps.files.latest import search_folder
+from lightning_sweeps.files.latest import LATEST, search_folder
 from lightning_sweeps.safety.passwords import masked_url
 from lightning_sweeps.searches.store.journal import JOURNAL, read_journal
 from lightning_sweeps.searches.store.search_folder import SAVED, read_saved_config
@@ -31,14 +32,15 @@ class Saved:
     config: Any = None
 
     def folder_of(self, trial: FrozenTrial) -> Path | None:
-        """Where the trial wrote, even if the search's folder has been moved since; None if it is gone."""
+        """Where the trial wrote, even if the search's folder has been moved or copied since; None if it is gone."""
         noted = trial.user_attrs.get("folder")
-        candidates = [Path(noted)] if noted else []
+        candidates = []
         if self.folder is not None and noted:  # the part below the search's folder may have slashes of its own
             parts = Path(noted).parts
             candidates += [self.folder.joinpath(*parts[index:]) for index in range(1, len(parts))]
         elif self.folder is not None:
             candidates.append(self.folder / str(trial.number))
+        candidates += [Path(noted)] if noted else []
         return next((folder for folder in candidates if folder.is_dir()), None)
 
     def checkpoint_of(self, trial: FrozenTrial) -> Path | None:
@@ -102,6 +104,7 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
 def _config(folder: Path, where: str) -> Any:
     if not folder.is_dir():
         hint = f"; a file of SQLite's is named sqlite:///{where}" if folder.is_file() else ""
+        hint = f". Did you mean {LATEST}?" if get_close_matches(where, [LATEST], cutoff=0.75) else hint
         raise ConfigError(f"{where}: no such folder{hint}")
     file = folder / SAVED
     if not file.is_file() and not (folder / JOURNAL).is_file():

@@ -163,7 +163,7 @@ def choose(
     count, why = DEFAULT_TRIALS if n_trials is None else n_trials, ""
     if isinstance(configured, Auto):
         configured, reason = automatic(space, count, seed, search)
-        why = f" (auto: {reason})"
+        why = f" (chosen by auto: {reason})"
     sampler = configured if seed is None else Numbered(configured, seed)
     return sampler, count, f"{type(configured).__name__}{why}"
 
