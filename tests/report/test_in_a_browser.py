@@ -1,6 +1,7 @@
 """The report as a person uses it."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -9,6 +10,7 @@ from browser import chromium
 from optuna.trial import create_trial
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 from test_report import searched
 
@@ -18,9 +20,16 @@ from lightning_sweeps.searches.record.saved import Saved
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def page(own_folder) -> Path:
-    return write_report(Saved(searched()), own_folder / "report.html")
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    return write_report(Saved(searched()), tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[WebDriver]:
+    """One browser for all tests that need no other width: to start one takes seconds."""
+    with chromium() as window:
+        yield window
 
 
 def numbers(window) -> list[int]:
@@ -97,14 +106,13 @@ def test_the_table_is_sorted_and_sifted_by_the_keyboard(page):
         ("value>", lambda trial: trial.number >= 0),
     ],
 )
-def test_conditions_on_columns_are_understood(page, typed, wanted):
-    with chromium() as window:
-        window.get(page.as_uri())
-        window.find_element(By.ID, "filter").send_keys(typed)
-        those = [one.number for one in searched().trials if wanted(one)]
-        WebDriverWait(window, 30).until(lambda _: sorted(numbers(window)) == those)
-        said = window.find_element(By.ID, "shown").text
-        assert said == f"{len(those)} of 31" + (": there is no column nothing" if "nothing" in typed else "")
+def test_conditions_on_columns_are_understood(page, opened, typed, wanted):
+    opened.get(page.as_uri())
+    opened.find_element(By.ID, "filter").send_keys(typed)
+    those = [one.number for one in searched().trials if wanted(one)]
+    WebDriverWait(opened, 30).until(lambda _: sorted(numbers(opened)) == those)
+    said = opened.find_element(By.ID, "shown").text
+    assert said == f"{len(those)} of 31" + (": there is no column nothing" if "nothing" in typed else "")
 
 
 def test_objectives_and_infinite_values_are_compared(own_folder):

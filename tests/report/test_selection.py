@@ -40,12 +40,18 @@ def page(made, tmp_path_factory) -> Path:
     return write_report(Saved(made, folder), folder / "report.html")
 
 
+@pytest.fixture(scope="module")
+def opened() -> Iterator[WebDriver]:
+    """One browser for all tests: to start one takes seconds."""
+    with chromium(1600, 1200) as window:
+        yield window
+
+
 @pytest.fixture
-def window(page) -> Iterator[WebDriver]:
-    with chromium(1600, 1200) as opened:
-        opened.get(page.as_uri())
-        yield opened
-        assert [line for line in opened.get_log("browser") if line["level"] == "SEVERE"] == []
+def window(page, opened) -> Iterator[WebDriver]:
+    opened.get(page.as_uri())
+    yield opened
+    assert [line for line in opened.get_log("browser") if line["level"] == "SEVERE"] == []
 
 
 def figure(window: WebDriver, name: str) -> WebElement:
