@@ -220,6 +220,11 @@ def test_a_click_on_a_point_opens_its_trial_with_the_end_of_its_log(window, made
     said = panel.find_element(By.TAG_NAME, "pre").text
     assert said.endswith(f"line 59 of trial {number}")
     assert "line 40" not in said
+    lines = panel.find_elements(By.CSS_SELECTOR, ".curve .scatterlayer .trace")
+    reported = made.trials[number].intermediate_values
+    assert len(lines) == 1
+    drawn = window.execute_script("return arguments[0].data[0].y", panel.find_element(By.CLASS_NAME, "curve"))
+    assert drawn == [reported[step] for step in sorted(reported)]
 
 
 def test_trials_side_by_side(window):

@@ -12,9 +12,10 @@ function fact(name, text, more = "") {
   return row;
 }
 function openPanel(number) {
-  if (!fillPanel(number)) return;
-  opener = document.activeElement;
-  panel.hidden = false;
+  const before = document.activeElement;
+  panel.hidden = false;  // a figure needs its width
+  if (!fillPanel(number)) { panel.hidden = true; return; }
+  opener = before;
   panel.focus();
 }
 function fillPanel(number) {
@@ -37,6 +38,7 @@ function fillPanel(number) {
   log.hidden = !trial.log;
   log.querySelector("pre").textContent = trial.log ?? "";
   nameThePin(number);
+  plotlyReady.then(() => { if (!panel.hidden) drawCurvesOf(panel.querySelector(".curve"), [number]); });
   panel.querySelector(".links").replaceChildren(...(trial.links ?? []).map(([name, path]) =>
     Object.assign(document.createElement("a"), { textContent: name, href: path.split("/").map(encodeURIComponent).join("/") })));
   document.querySelectorAll("tr.chosen").forEach(row => row.classList.remove("chosen"));

@@ -42,12 +42,11 @@ function showSideBySide() {
   });
   sideBySide.querySelector("thead").replaceChildren(row("", pinned.map(number => `trial ${number}`), "th"));
   sideBySide.querySelector("tbody").replaceChildren(...rows);
-  plotlyReady.then(drawPinnedCurves);
+  plotlyReady.then(() => drawCurvesOf(sideBySide.querySelector(".curves"), pinned));
 }
 
-function drawPinnedCurves() {
-  const place = sideBySide.querySelector(".curves");
-  const lines = pinned.flatMap((number, index) => {
+function drawCurvesOf(place, numbers) {
+  const lines = numbers.flatMap((number, index) => {
     const curve = curveOf(number);
     return curve ? [{ ...curve, type: "scatter", mode: curve.x.length === 1 ? "markers" : "lines", name: `trial ${number}`,
       line: { color: PIN_COLORS[index], dash: PIN_DASHES[index], width: 2 } }] : [];
@@ -56,7 +55,7 @@ function drawPinnedCurves() {
   if (!lines.length) return;
   const axes = curvesPlace() ? figureOf(curvesPlace()).layout : {};
   Plotly.react(place, lines, {
-    template: template(), margin: { t: 24, r: 16, b: 48, l: 64 }, xaxis: axes.xaxis, yaxis: axes.yaxis, showlegend: true,
+    template: template(), margin: { t: 24, r: 16, b: 48, l: 64 }, xaxis: axes.xaxis, yaxis: axes.yaxis, showlegend: numbers.length > 1,
   }, { responsive: true, displayModeBar: false, plotlyServerURL: "" });
 }
 
