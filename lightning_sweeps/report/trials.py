@@ -117,7 +117,9 @@ def _detail(saved: Saved, trial: FrozenTrial, page: Path, starts: Sequence[Start
         files = [folder, *(folder / name for name in LOGS if (folder / name).is_file())]
         if "checkpoint" in noted and (file := folder / "checkpoints" / Path(noted["checkpoint"]).name).is_file():
             files.append(file)
-        detail["links"] = [[file.name, os.path.relpath(file, page.absolute().parent)] for file in files]
+        detail["links"] = [
+            ["folder" if file == folder else file.name, os.path.relpath(file, page.absolute().parent)] for file in files
+        ]
         detail["log"] = _tail(folder, LINES_OF_A_FAILURE if trial.state is TrialState.FAIL else LINES)
     return detail
 
