@@ -26,6 +26,7 @@ FEWER = {
     "folds=5": "folds=2",
     "n_trials=12": "n_trials=3",
     "n_trials=14": "n_trials=4",
+    "max_epochs=10": "max_epochs=2",
     "--seeds 3": "--seeds 2",
 }
 MOVING = sorted(file.name for file in (DOCS / "moving").glob("*.md"))
