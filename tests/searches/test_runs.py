@@ -58,7 +58,7 @@ def test_pruned_runs_close_cleanly(command, own_folder):
         assert trial.value == pytest.approx(result["objective"])
         assert (folder / "checkpoints" / "last.ckpt").is_file()
         assert set(hyperparameters(folder)) == {"#trial", "optimizer.lr"}
-    assert set(hyperparameters(Path("s/0"))) == {"optimizer.lr"}
+    assert set(hyperparameters(Path("s/0"))) == {"#trial", "optimizer.lr"}
     assert "fit took" not in done.stdout, "the trials' own lines go to their folders"
 
 
