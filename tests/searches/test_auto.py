@@ -17,9 +17,9 @@ CHOICES = [*NUMBERS, "optimizer=adam,sgd"]
 @pytest.mark.parametrize(
     ("typed", "n_trials", "search", "kind", "why"),
     [
-        (CHOICES, 20, Search(), GPSampler, "choices among the parameters, up to 50 trials"),
-        (CHOICES, 50, Search(), GPSampler, "choices among the parameters, up to 50 trials"),
-        (CHOICES, 51, Search(), TPESampler, "more than 50 trials"),
+        (CHOICES, 20, Search(), GPSampler, "choices among the parameters, up to 100 trials"),
+        (CHOICES, 100, Search(), GPSampler, "choices among the parameters, up to 100 trials"),
+        (CHOICES, 101, Search(), TPESampler, "more than 100 trials"),
         (CHOICES, 19, Search(), TPESampler, "fewer than 20 trials"),
         (NUMBERS, 20, Search(), TPESampler, "numbers only"),
         (CHOICES, 20, Search(prunes=True), TPESampler, "a pruner"),
@@ -51,7 +51,7 @@ def test_a_search_of_choices_says_so_and_is_resumed_as_if_it_had_not_stopped(swe
     search = ["x=interval(-5.0,5.0)", "y=0,3,9", "hydra.sweeper.sampler.seed=4", "hydra.sweeper.warm_start=null"]
     done = sweep(*search, "hydra.sweeper.n_trials=20")
     assert done.returncode == 0, done.stderr
-    assert "GPSampler (chosen by auto: choices among the parameters, up to 50 trials), 20 trials" in done.stdout
+    assert "GPSampler (chosen by auto: choices among the parameters, up to 100 trials), 20 trials" in done.stdout
     whole = [trial.params for trial in study().trials]
     assert min(trial.value for trial in study().trials) < 0.1
     half = ["hydra/sweeper/sampler=gp", "hydra.sweeper.sampler.n_startup_trials=5", "hydra.sweep.dir=t", *search[2:]]
