@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -530,9 +529,13 @@ def test_a_thread_that_goes_on_after_its_trial_costs_no_more_than_the_trials_tim
 
 
 WAITS = """
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-Path("child").write_text(str(child.pid))
-child.wait()
+try:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    Path("child").write_text(str(child.pid))
+    child.wait()
+except KeyboardInterrupt:
+    Path("heard").touch()  # a trial that does not listen is killed after ten seconds
+    raise
 """
 
 
@@ -542,11 +545,10 @@ def test_ctrl_c_reaches_what_a_trial_has_started(own_folder, name):
     command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "hydra.sweep.dir=study", way(name), "x=1"]
     with subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as searching:
         wait_until(lambda: Path("child").is_file() and Path("child").read_text() != "")
-        began = time.monotonic()
         searching.send_signal(signal.SIGINT)
         searching.communicate(timeout=60)
     assert searching.returncode == 130
-    assert time.monotonic() - began < 8  # a trial that does not listen is killed after ten seconds
+    assert Path("heard").is_file()
     assert gone(int(Path("child").read_text()))
 
 

@@ -17,6 +17,7 @@ class TrialProcess:
         self.descriptor: int | None = None  # a pidfd, which tells of its end if the server cannot
         self._lifeline: int | None = lifeline
         self._killed = False
+        self._to_send: int | None = None  # a signal that came before the server had told the pid
 
     @property
     def ended(self) -> bool:
@@ -31,7 +32,10 @@ class TrialProcess:
         if number == signal.SIGKILL:
             self._killed = True
             self._cut()
-        if self.pid is None or (self.ended and number != signal.SIGKILL):
+        if self.pid is None:  # the trial may be at work already: it speaks for itself, and the server of it
+            self._to_send = number
+            return
+        if self.ended and number != signal.SIGKILL:
             return
         try:
             os.killpg(self.pid, number)
@@ -48,6 +52,8 @@ class TrialProcess:
         self.descriptor = descriptors[0] if descriptors else None
         if self._killed:
             self.signal(signal.SIGKILL)
+        elif self._to_send is not None:
+            self.signal(self._to_send)
 
     def end(self, code: int) -> None:
         """Note that it is gone, and kill what it has left behind."""
