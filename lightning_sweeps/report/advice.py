@@ -2,14 +2,14 @@
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_sweeps.overrides.text import key_of, override_value
-from lightning_sweeps.report.facts import distributions_of, saved_by_pruning, seconds_of
+from lightning_sweeps.overrides.text import key_of, override_value, replaced
+from lightning_sweeps.report.facts import distributions_of, rerun_command, saved_by_pruning, seconds_of
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.provenance import starts_of
 from lightning_sweeps.searches.record.saved import Saved
@@ -115,8 +115,7 @@ def _cheapest(saved: Saved) -> Iterator[Advice]:
         return
     share = f"{100 * seconds_of(cheap) / longest:.0f} %"
     said = f"Trial {cheap.number} is within {100 * NEARLY:g} % of the best, and took {share} of its time."
-    where = shlex.quote(str(saved.folder))
-    yield Advice(said, f"python -m lightning_sweeps.rerun {where} --trial {cheap.number}")
+    yield Advice(said, rerun_command(saved.folder, cheap.number))
 
 
 def _shared_by_failures(saved: Saved, trials: Sequence[FrozenTrial]) -> Iterator[Advice]:
@@ -136,8 +135,7 @@ def _shared_by_failures(saved: Saved, trials: Sequence[FrozenTrial]) -> Iterator
         yield Advice(f"{said} Search without it:" if command else said, command)
 
 
-def _pruning(trials: Iterable[FrozenTrial]) -> Iterator[Advice]:
-    trials = list(trials)
+def _pruning(trials: Sequence[FrozenTrial]) -> Iterator[Advice]:
     pruned = [trial for trial in trials if trial.state is TrialState.PRUNED]
     if pruned and (saving := saved_by_pruning(trials)) is not None:
         yield Advice(f"Pruning {number_of(len(pruned))} saved {saving}.")
@@ -148,10 +146,5 @@ def _again(saved: Saved, changed: Mapping[str, str]) -> str:
     starts = starts_of(saved.study)
     if not starts:
         return ""
-    words = shlex.split(starts[-1]["command"])
-    rest = [word for word in words if not _replaced(word, changed)]
-    return shlex.join([*rest, *(f"{name}={value}" for name, value in changed.items())])
-
-
-def _replaced(word: str, changed: Mapping[str, str]) -> bool:
-    return "=" in word and key_of(word) in {"hydra.sweep.dir", *changed}
+    words = [word for word in shlex.split(starts[-1]["command"]) if key_of(word) != "hydra.sweep.dir"]
+    return shlex.join(replaced(words, [f"{name}={value}" for name, value in changed.items()]))

@@ -78,7 +78,7 @@ def best(saved: Saved) -> tuple[FrozenTrial | None, Facts]:
     facts = [(metric_of(saved), _exact(trial.value)), *((name, _exact(value)) for name, value in trial.params.items())]
     facts += [(name, shown(noted[name])) for name in ("epochs", "seconds", "seed") if name in noted]
     if saved.folder is not None:
-        facts.append(("again", f"python -m lightning_sweeps.rerun {shlex.quote(str(saved.folder))}"))
+        facts.append(("again", rerun_command(saved.folder)))
     if "overrides" in noted and (starts := starts_of(study)):
         facts.append(("its command", shlex.join([*starts[-1]["program"], *noted["overrides"]])))
     folder = saved.folder_of(trial)
@@ -90,6 +90,13 @@ def best(saved: Saved) -> tuple[FrozenTrial | None, Facts]:
             file = folder / "checkpoints" / file.name
         facts.append(("checkpoint", str(file) if file.is_file() else f"{file} (deleted)"))
     return trial, facts
+
+
+def rerun_command(folder: Path, number: int | None = None) -> str:
+    """What runs a trial of the search in this folder again; the best one, if no other is named."""
+    return f"python -m lightning_sweeps.rerun {shlex.quote(str(folder))}" + (
+        "" if number is None else f" --trial {number}"
+    )
 
 
 def failures(saved: Saved) -> str:

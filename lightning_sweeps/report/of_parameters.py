@@ -13,10 +13,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from lightning_sweeps.report.colors import COLORS, LINES, SCALE
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
-from lightning_sweeps.report.of_trials import complete_trials, shared, with_values
+from lightning_sweeps.report.of_trials import complete_trials, names_of, shared, with_values
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.trials_csv import ranked
-from lightning_sweeps.searches.record.words import short_names
 
 FEWEST_FOR_IMPORTANCE = 10
 MOST_IN_CONTOUR = 120  # its grid grows with the square
@@ -40,7 +39,7 @@ def importance(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable
         few = f"{len(every)} trials with a value are too few for importances; {FEWEST_FOR_IMPORTANCE} are needed."
         yield Figure("importance", "Importances", few, None)
         return
-    short = short_names({name: None for trial in every for name in trial.params})
+    short = names_of(every)
     drawing = go.Figure()
     bars: list[tuple[str, dict[str, float], dict[str, Any]]] = []
     for one in objectives:

@@ -10,14 +10,13 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import BEST, COLORS, MARKS
-from lightning_sweeps.report.dots import dots
+from lightning_sweeps.report.dots import dots, lines
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
-from lightning_sweeps.report.of_trials import complete_trials
+from lightning_sweeps.report.of_trials import complete_trials, names_of
 from lightning_sweeps.report.words import in_words
 from lightning_sweeps.searches.record.ending import STATES
 from lightning_sweeps.searches.record.trials_csv import ranked
-from lightning_sweeps.searches.record.words import short_names
 from lightning_sweeps.searches.space.constraints import violated
 
 MOST_WHOLE = 12  # whole numbers with a tick each
@@ -29,7 +28,7 @@ def history(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
     if not complete:
         return
     trials = study.get_trials(deepcopy=False)
-    names = short_names({name: None for trial in trials for name in trial.params})
+    names = names_of(trials)
     finite = [trial for trial in complete if all(map(math.isfinite, trial.values))]
     allowed = [trial for trial in finite if not violated(trial)]
     endless = [trial for trial in complete if not all(map(math.isfinite, trial.values))]
@@ -116,9 +115,8 @@ def curves(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fig
         for single in (False, True):
             those = [trial for trial in some if (len(trial.intermediate_values) == 1) is single]
             if those:
-                # One line with gaps: a thousand lines of their own take a browser many seconds.
                 drawing.add_scatter(
-                    **_joined(those),
+                    **lines(those, _reports),
                     mode="markers" if single else "lines",
                     name=STATES[state] + (", one report" if single else ""),
                     line=line,
@@ -128,7 +126,7 @@ def curves(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fig
                 )
     if best := next(iter(ranked(study) if len(objectives) == 1 else []), None):
         drawing.add_scatter(
-            **_joined([best]),
+            **lines([best], _reports),
             mode="lines+markers",
             name=f"best, trial {best.number}",
             line={"color": BEST, "width": 3},
@@ -140,16 +138,8 @@ def curves(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fig
     yield Figure("curves", "Learning curves", "What each trial reported while it ran.", drawing)
 
 
-def _joined(trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
-    x: list[Any] = []
-    y: list[Any] = []
-    numbers: list[int] = []
-    for trial in trials:
-        steps = sorted(trial.intermediate_values)
-        x += [*steps, None]
-        y += [*(trial.intermediate_values[step] for step in steps), None]
-        numbers += [trial.number] * (len(steps) + 1)
-    return {"x": x, "y": y, "customdata": numbers}
+def _reports(trial: FrozenTrial) -> list[tuple[float, float]]:
+    return sorted(trial.intermediate_values.items())
 
 
 def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
@@ -159,7 +149,7 @@ def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
         return
     drawing = draw.plot_timeline(study)
     lanes = {trial.number: _lane(trial) for trial in trials}
-    names = short_names({name: None for trial in trials for name in trial.params})
+    names = names_of(trials)
     for trace in drawing.data:
         trace.customdata = list(trace.y)
         trace.text = [in_words(trials[int(number)], names) for number in trace.y]

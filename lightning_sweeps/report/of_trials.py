@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.searches.record.words import short_names
+
 SHOWN = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -30,3 +32,8 @@ def varied(trials: Sequence[FrozenTrial]) -> list[str]:
 def shared(trials: Sequence[FrozenTrial]) -> list[str]:
     """Those of them that every one of the trials has: a parameter may depend on another one's value."""
     return [name for name in varied(trials) if all(name in trial.params for trial in trials)]
+
+
+def names_of(trials: Sequence[FrozenTrial]) -> dict[str, str]:
+    """A short name for each parameter of these trials."""
+    return short_names({name: None for trial in trials for name in trial.params})

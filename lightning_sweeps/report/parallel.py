@@ -10,11 +10,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.report.colors import BEST, COLORS
+from lightning_sweeps.report.dots import lines
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
-from lightning_sweeps.report.of_trials import varied, with_values
+from lightning_sweeps.report.of_trials import names_of, varied, with_values
 from lightning_sweeps.searches.record.trials_csv import ranked
-from lightning_sweeps.searches.record.words import short_names
 
 NOT_SET = -0.14  # the height, below the axes, of a parameter that a trial does not have
 MOST_AXES = 16
@@ -83,11 +83,11 @@ def parallel(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
     names = varied(trials)[: MOST_AXES - len(objectives)]
     if len(names) < 2:
         return
-    short = short_names({name: None for trial in trials for name in trial.params})
+    short = names_of(trials)
     axes = [Axis(one.name, [one.height(trial) for trial in trials]) for one in objectives]
     for name in names:
         having = [trial for trial in trials if name in trial.params]
-        axes.append(Axis(short[name], [trial.params[name] for trial in having], _distribution(having, name)))
+        axes.append(Axis(short[name], [trial.params[name] for trial in having], having[0].distributions[name]))
     heights: dict[int, list[float]] = {}
     for trial in trials:
         own = [axis.place(one.height(trial)) for axis, one in zip(axes, objectives, strict=False)]
@@ -95,13 +95,13 @@ def parallel(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
             axis.place(trial.params[name]) if name in trial.params else NOT_SET
             for axis, name in zip(axes[len(objectives) :], names, strict=True)
         ]
-        heights[trial.number] = [*own, *given]
+        heights[trial.number] = [round(place, 4) for place in (*own, *given)]
     drawing = go.Figure()
     groups = _groups(study, trials)
     for index, (title, color, some) in enumerate(groups):
         dotted = title == "pruned"
         drawing.add_scatter(
-            **_joined(some, heights),
+            **lines(some, lambda trial: enumerate(heights[trial.number])),
             mode="lines",
             name=title,
             legendgroup=title,
@@ -117,10 +117,6 @@ def parallel(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
     )
     about = f"{how}; dotted ones were pruned, and stand at their last value. Drag along an axis to choose."
     yield Figure("parallel", "Parallel coordinates", about, drawing)
-
-
-def _distribution(trials: Sequence[FrozenTrial], name: str) -> BaseDistribution:
-    return trials[0].distributions[name]
 
 
 Group = tuple[str, str, list[FrozenTrial]]
@@ -143,19 +139,6 @@ def _groups(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[Group]:
             by_color[place * len(FROM_BEST) // len(complete)].append(trial)
         groups += [("complete", color, some) for color, some in reversed(list(zip(FROM_BEST, by_color, strict=True)))]
     return [group for group in groups if group[2]]
-
-
-def _joined(trials: Sequence[FrozenTrial], heights: dict[int, list[float]]) -> dict[str, list[Any]]:
-    """One line with gaps: a thousand lines of their own take a browser many seconds."""
-    x: list[Any] = []
-    y: list[Any] = []
-    numbers: list[int] = []
-    for trial in trials:
-        places = heights[trial.number]
-        x += [*range(len(places)), None]
-        y += [*(round(place, 4) for place in places), None]
-        numbers += [trial.number] * (len(places) + 1)
-    return {"x": x, "y": y, "customdata": numbers}
 
 
 def _layout(axes: Sequence[Axis], *, lacking: bool) -> dict[str, Any]:

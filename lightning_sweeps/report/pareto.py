@@ -11,8 +11,7 @@ from lightning_sweeps.report.colors import BEST, COLORS
 from lightning_sweeps.report.dots import dots
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
-from lightning_sweeps.report.of_trials import complete_trials
-from lightning_sweeps.searches.record.words import short_names
+from lightning_sweeps.report.of_trials import complete_trials, names_of
 from lightning_sweeps.searches.space.constraints import violated
 
 MOST_PAIRS = 6
@@ -23,7 +22,7 @@ def pareto(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fig
     complete = complete_trials(study)
     if not complete:
         return
-    names = short_names({name: None for trial in complete for name in trial.params})
+    names = names_of(complete)
     front = {trial.number for trial in study.best_trials}
     groups = (
         ("another one is better", [one for one in complete if one.number not in front and not violated(one)]),

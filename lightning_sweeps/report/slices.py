@@ -14,9 +14,8 @@ from lightning_sweeps.report.colors import COLORS, SCALE
 from lightning_sweeps.report.dots import dots
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
-from lightning_sweeps.report.of_trials import varied, with_values
+from lightning_sweeps.report.of_trials import names_of, varied, with_values
 from lightning_sweeps.searches.record.ending import STATES
-from lightning_sweeps.searches.record.words import short_names
 
 MOST_SLICES = 12
 JITTER = 0.15  # of the distance of two choices, so that equal values do not cover each other
@@ -27,7 +26,7 @@ MOST_WHOLE = 12  # whole numbers with a tick each
 def slices(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
     """A figure for each parameter that took several values. A pruned trial stands at its last value."""
     trials = with_values(study)
-    names = short_names({name: None for trial in trials for name in trial.params})
+    names = names_of(trials)
     pairs = [(one, name) for name in varied(trials) for one in objectives]
     for number, (one, name) in enumerate(pairs[:MOST_SLICES]):
         having = [trial for trial in trials if name in trial.params]

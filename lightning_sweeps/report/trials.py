@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lightning_sweeps.report.facts import rerun_command
 from lightning_sweeps.report.logged import logged
 from lightning_sweeps.report.objectives import objective_names
 from lightning_sweeps.report.table import shown, trials_table
@@ -94,11 +94,8 @@ def details(saved: Saved, page: Path) -> dict[str, Any]:
 def _detail(saved: Saved, trial: FrozenTrial, page: Path, starts: Sequence[Start]) -> dict[str, Any]:
     noted, folder, study = trial.user_attrs, saved.folder_of(trial), saved.study
     facts = [("state", STATES[trial.state])]
-    if trial.values:
-        several = zip(objective_names(study), trial.values, strict=False)
-        facts += (
-            [(name, shown(one)) for name, one in several] if len(trial.values) > 1 else [("value", shown(trial.value))]
-        )
+    names = objective_names(study) or ["value"]
+    facts += [(name, shown(value)) for name, value in zip(names, trial.values or (), strict=False)]
     if trial.last_step is not None:
         last = trial.intermediate_values[trial.last_step]
         facts.append(("last report", f"{shown(last)} at step {trial.last_step}"))
@@ -111,8 +108,7 @@ def _detail(saved: Saved, trial: FrozenTrial, page: Path, starts: Sequence[Start
         "params": {name: shown(value) for name, value in trial.params.items()},
     }
     if saved.folder is not None and "overrides" in noted:
-        where = shlex.quote(str(saved.folder))
-        detail["rerun"] = f"python -m lightning_sweeps.rerun {where} --trial {trial.number}"
+        detail["rerun"] = rerun_command(saved.folder, trial.number)
     if folder is not None:
         files = [folder, *(folder / name for name in LOGS if (folder / name).is_file())]
         if "checkpoint" in noted and (file := folder / "checkpoints" / Path(noted["checkpoint"]).name).is_file():

@@ -48,7 +48,6 @@ NOTHING: dict[str, Any] = {
     **dict.fromkeys(("best", "details"), None),
     **dict.fromkeys(("honesty", "space", "setup", "about_best", "advice", "states", "front", "differences"), ()),
     "failures": "",
-    "live": "",
 }
 MARGIN = {"t": 24, "r": 16, "b": 48, "l": 64}
 
@@ -129,14 +128,14 @@ def overview_page(title: str, rows: Sequence[Any]) -> str:
     Args:
         rows: with name, state, trials, best, metric, begun and size.
     """
-    scripts = [_part(f"{name}.js") for name in ("details", "selection", "table")]
-    return _filled("overview.html", {"title": title, "rows": rows, "scripts": scripts, "policy": _policy()})
+    scripts = ("details", "selection", "table") if rows else ()
+    return _filled("overview.html", {"title": title, "rows": rows}, scripts)
 
 
 def folder_page(title: str, content: Sequence[Path]) -> str:
     """The files and folders of a folder, as HTML."""
     names = [one.name + ("/" if one.is_dir() else "") for one in content]
-    return _filled("folder.html", {"title": title, "names": names, "policy": _policy()})
+    return _filled("folder.html", {"title": title, "names": names})
 
 
 def _write(file: Path, page: str) -> Path:
@@ -149,27 +148,23 @@ def _write(file: Path, page: str) -> Path:
 
 
 def _page(context: dict[str, Any]) -> str:
-    filled = {**NOTHING, **context}
-    parts = {
-        "generator": Markup(GENERATOR),  # noqa: S704
-        "policy": _policy("'self'" if filled["live"] else "'none'"),
-        "scripts": [_part(f"{name}.js") for name in SCRIPTS],
-        "plotly": _plotly(),
-        "as_json": _as_json,
-        "plain_json": _plain_json,
-    }
-    return _filled("report.html", {**parts, **filled})
+    parts = {"plotly": _plotly(), "as_json": _as_json, "plain_json": _plain_json}
+    return _filled("report.html", {**parts, **NOTHING, **context}, SCRIPTS)
 
 
-def _policy(connect: str = "'none'") -> Markup:
-    return Markup(POLICY.format(connect=connect))  # noqa: S704
-
-
-def _filled(template: str, context: dict[str, Any]) -> str:
+def _filled(template: str, context: dict[str, Any], scripts: Sequence[str] = ()) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    return environment.get_template(template).render(css=_part("report.css"), **context)
+    head = {
+        "generator": Markup(GENERATOR),  # noqa: S704
+        "policy": Markup(POLICY.format(connect="'self'" if context.get("live") else "'none'")),  # noqa: S704
+        "css": _part("report.css"),
+        "live": "",
+    }
+    return environment.get_template(template).render(
+        {**head, **context, "scripts": [_part(f"{name}.js") for name in scripts]}
+    )
 
 
 @cache

@@ -19,14 +19,15 @@ function curveOf(number) {
   return { x: places.map(place => trace.x[place]), y: places.map(place => trace.y[place]) };
 }
 function reportedCurves() {
-  return curvesPlace() ? JSON.parse(curvesPlace().nextElementSibling.textContent).data : [];
+  return curvesPlace() ? writtenOf(curvesPlace()).data : [];
 }
 
 // What is to be drawn in place of what Python drew.
 function chosenCurves() {
   const metric = curvesChoice("metric").value;
   const against = curvesChoice("against");
-  const figure = JSON.parse(curvesPlace().nextElementSibling.textContent);
+  const { data, layout } = writtenOf(curvesPlace());
+  const figure = { data, layout: { ...layout } };
   against.closest("label").hidden = !metric;
   if (metric) {
     const likeReported = {};

@@ -17,11 +17,12 @@ function template() {
     hoverlabel: { bgcolor: color("--paper"), font: { color: color("--ink") } } } };
 }
 
-// What Python drew, or what has been chosen to be drawn in its place.
-function figureOf(place) {
-  place.figure ??= JSON.parse(place.nextElementSibling.textContent);
-  return place.figure;
+// What Python drew, and what is drawn: that, or what has been chosen in its place.
+function writtenOf(place) {
+  place.written ??= JSON.parse(place.nextElementSibling.textContent);
+  return place.written;
 }
+const figureOf = place => place.figure ?? writtenOf(place);
 
 // Dots that are not chosen are dimmed, and lines go on as faint ones. A trace of which nothing is chosen keeps its place in the legend.
 function withSelection(trace, index) {

@@ -51,7 +51,7 @@ function takeOver(page) {
   for (const place of document.querySelectorAll(".figure")) {
     const there = page.querySelector(`#${place.closest("section").id} .figure`);
     place.nextElementSibling.textContent = there.nextElementSibling.textContent;
-    place.figure = null;
+    place.figure = place.written = null;
   }
   if (curvesPlace()) curvesPlace().figure = chosenCurves();
   takeTable(page.querySelector("#trials table"));

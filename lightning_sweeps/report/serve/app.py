@@ -81,10 +81,12 @@ class Pages:
         return place
 
     def _report(self, folder: Path, request: Request) -> Response:
-        before, now = self._made.get(folder), repr(fingerprint(folder))
+        now = repr(fingerprint(folder))
         if "state" in request.query_params:
-            return JSONResponse({"state": before.state if before is not None and before.is_fresh() else now})
+            made = self._made.get(folder)
+            return JSONResponse({"state": made.state if made is not None and made.is_fresh() else now})
         with self._making:
+            before = self._made.get(folder)  # another request may have made it meanwhile
             if before is None or before.state != now:
                 begun = time.monotonic()
                 try:

@@ -33,7 +33,7 @@ class TrialProcess:
             self._killed = True
             self._cut()
         if self.pid is None:  # the trial may be at work already: it speaks for itself, and the server of it
-            self._to_send = number
+            self._to_send = signal.SIGKILL if self._killed else number
             return
         if self.ended and number != signal.SIGKILL:
             return
@@ -50,9 +50,7 @@ class TrialProcess:
         """The server has started it."""
         self.pid = pid
         self.descriptor = descriptors[0] if descriptors else None
-        if self._killed:
-            self.signal(signal.SIGKILL)
-        elif self._to_send is not None:
+        if self._to_send is not None:
             self.signal(self._to_send)
 
     def end(self, code: int) -> None:

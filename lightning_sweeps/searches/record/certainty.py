@@ -122,13 +122,13 @@ def in_words(found: Certainty, best: int, folder: str, finished: int, *, exhaust
         chance = ""
     how_sure = f"{noise}: {others} within it{chance}"
     where = shlex.quote(folder)
-    count = min(MOST_AGAIN, len(found.near) + 1)
+    count = 2 if found.is_sure else min(MOST_AGAIN, len(found.near) + 1)
     again = f"python -m lightning_sweeps.rerun {where} --top {count} --seeds 3"
     more = f"python -m lightning_sweeps.resume {where} hydra.sweeper.n_trials={2 * finished}"
     if not found.is_sure:
         return [how_sure, f"new seeds tell more than new trials now: {again}"]
     if within_runs:
-        seeds = f"how much seeds differ: {again.replace(f'--top {count}', '--top 2')}"
+        seeds = f"how much seeds differ: {again}"
         return [how_sure, seeds] if exhausted else [how_sure, seeds, f"new trials: {more}"]
     return [how_sure] if exhausted else [how_sure, f"new trials tell more than new seeds now: {more}"]
 
