@@ -36,6 +36,8 @@ def overview(saved: Saved) -> Facts:
     state, elsewhere = standing(saved, trials)
     if saved.folder is None:  # another tool's: what it notes of its trials is all that is known
         state = "running" if any(trial.state is TrialState.RUNNING for trial in trials) else "ended"
+    if all(trial.state.is_finished() for trial in trials):  # its last act may be this report
+        state = "ended"
     if state == "stopped":
         facts.append(("stopped; go on with", f"python -m lightning_sweeps.resume {shlex.quote(str(saved.folder))}"))
     elif state == "running":
@@ -141,7 +143,8 @@ def _sure(saved: Saved) -> list[str]:
     found, best = certainty(saved.study), best_trial(saved.study)
     if found is None or best is None or saved.folder is None:
         return []
-    count = len(saved.study.get_trials(deepcopy=False))
+    starts = starts_of(saved.study)
+    count = max(len(saved.study.get_trials(deepcopy=False)), (starts[-1].get("n_trials") or 0) if starts else 0)
     lines = in_words(found, best.number, str(saved.folder), count, exhausted=ran_everything(saved.study))
     return [f"{line[:1].upper()}{line[1:]}." for line in lines]
 

@@ -308,6 +308,7 @@ def test_a_report_lies_in_the_folder_of_a_search(sweep, command):
     assert "report   s/report.html" in done.stdout
     page = Page(Path("s/report.html"))
     assert "Best: trial 1" in page.text
+    assert "nowrunning" not in page.text, "it has ended when that is written"
     assert "python -m lightning_sweeps.rerun" in page.text
     assert "slot 0" in json.dumps(page.figures)
     assert "hydra.sweep.dir=s" in page.text, "the command is there"

@@ -108,7 +108,7 @@ def in_words(found: Certainty, best: int, folder: str, finished: int, *, exhaust
     Args:
         best: the number of the best trial.
         folder: of the search.
-        finished: trials that have ended.
+        finished: trials that have ended, or that the budget is for.
         exhausted: every combination of a finite space has been run, so that there are no new trials.
     """
     within_runs = found.source == "curves"

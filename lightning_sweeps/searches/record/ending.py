@@ -68,7 +68,8 @@ def summarize(study: optuna.Study, ending: str, tally: Tally, folder: Path, chec
         lines[0].stylize("bold red")
     if not several and (found := certainty(study)) is not None:
         exhausted = isinstance(study.sampler, Exhaustive)
-        lines += map(Text, in_words(found, best[0].number, from_here(folder), len(trials), exhausted=exhausted))
+        count = max(len(trials), tally.budget.n_trials)  # it may have been interrupted before its budget was used
+        lines += map(Text, in_words(found, best[0].number, from_here(folder), count, exhausted=exhausted))
     if result:
         lines.append(Text(f"rerun    python -m lightning_sweeps.rerun {where}{' --front' * several}"))
     lines += map(Text, _places(folder, checkpoints))
