@@ -38,11 +38,13 @@ class Costs(QuietCallback):
         self._starts: list[float] = []
         self._begun = 0.0
         self._seconds = 0.0
+        self._gpu: torch.device | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._begun = time.perf_counter()
-        if torch.cuda.is_available() and pl_module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(pl_module.device)
+        if pl_module.device.type == "cuda":
+            self._gpu = pl_module.device  # when the costs are asked for, Lightning has moved the module back to the CPU
+            torch.cuda.reset_peak_memory_stats(self._gpu)
 
     def on_train_batch_start(self, *_: Any) -> None:  # type: ignore[override]
         if len(self._starts) < MOST_STEPS:
@@ -59,10 +61,19 @@ class Costs(QuietCallback):
         known = {
             "parameters": count_parameters(module),
             "seconds_per_step": self._seconds_per_step(),
-            "peak_memory": _peak_memory(module),
+            "peak_memory": self._peak_memory(),
             "seconds": self._seconds or None,
         }
         return {name: float(value) for name in self.names if (value := known[name]) is not None}
+
+    def _peak_memory(self) -> float | None:
+        if self._gpu is not None:
+            return torch.cuda.max_memory_allocated(self._gpu) / 1e6
+        try:
+            import resource
+        except ImportError:  # on Windows
+            return None
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_RSS / 1e6
 
     def _seconds_per_step(self) -> float | None:
         pairs = zip(self._starts, self._starts[1:], strict=False)
@@ -76,11 +87,3 @@ def count_parameters(module: LightningModule) -> int | None:
     return None if any(map(is_lazy, parameters)) else sum(parameter.numel() for parameter in parameters)
 
 
-def _peak_memory(module: LightningModule) -> float | None:
-    if module.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(module.device) / 1e6
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_RSS / 1e6

@@ -173,3 +173,89 @@ def test_kills_at_epochs_ends_leave_no_trace_in_what_is_drawn_on_the_gpu(own_fol
         for name in ("whole", "killed")
     )
     assert all(torch.equal(value, killed[key]) for key, value in whole.items())
+
+
+LISTED = """
+import json, torch
+from lightning_sweeps.searches.execute.gpus import visible_gpus
+from lightning_sweeps.searches.execute.nvml import devices
+
+listed, visible = devices(), visible_gpus()
+assert not torch.cuda.is_initialized()
+seen = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+print(json.dumps({
+    "listed": [[gpu.uuid, gpu.name, gpu.memory] for gpu in listed if not gpu.instances],
+    "visible": [gpu.uuid for gpu in visible],
+    "seen": [[f"GPU-{one.uuid}", one.name, one.total_memory] for one in seen],
+}))
+"""
+
+
+@needs_one
+def test_the_driver_lists_the_gpus_that_torch_sees_without_starting_cuda():
+    environment = os.environ | {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    asked = subprocess.run([sys.executable, "-c", LISTED], env=environment, capture_output=True, text=True, timeout=120)
+    assert asked.returncode == 0, asked.stderr
+    found = json.loads(asked.stdout)
+    assert [gpu[:2] for gpu in found["listed"]] == [gpu[:2] for gpu in found["seen"]]
+    for (*_, memory), (*_, usable) in zip(found["listed"], found["seen"], strict=True):
+        assert usable <= memory < 1.05 * usable  # the driver keeps some for itself
+    assert found["visible"] == [uuid for uuid, *_ in found["listed"]]
+
+
+@needs_one
+def test_a_gpu_is_known_by_the_beginning_of_its_uuid(app, sweep, monkeypatch):
+    uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", uuid[:12])
+    app.write_text(STARTED.format(before=""))
+    done = sweep("x=1,2")
+    assert [row["state"] for row in rows()] == ["COMPLETE"] * 2, done.stdout + done.stderr
+    assert f"on GPU {uuid[:12]}" in done.stdout
+
+
+GREEDY = """
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+class Data(pl.LightningDataModule):
+    def __init__(self, batch_size):
+        super().__init__()
+        self.batch_size = batch_size
+    def train_dataloader(self): return DataLoader(TensorDataset(torch.rand(1024, 8)), self.batch_size)
+    def val_dataloader(self): return DataLoader(TensorDataset(torch.rand(8, 8)), 8)
+
+class Greedy(pl.LightningModule):  # one per cent of the GPU's memory for each sample of a batch
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 1)
+    def training_step(self, batch, index):
+        size = torch.cuda.get_device_properties(self.device).total_memory // 100 * len(batch[0])
+        held = torch.empty(size, dtype=torch.uint8, device=self.device)
+        return self.layer(batch[0]).pow(2).mean()
+    def validation_step(self, batch, index): self.log("val_loss", self.layer(batch[0]).pow(2).mean())
+    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), 0.01)
+"""
+
+
+@needs_one
+def test_a_trial_out_of_memory_goes_on_with_half_the_batch_and_its_peak_is_an_objective(own_folder, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
+    monkeypatch.setenv("PYTHONPATH", str(own_folder))
+    Path("mine.py").write_text(GREEDY)
+    search = [
+        *(sys.executable, "-m", "lightning_sweeps", "-m", "~model", "+model={_target_: mine.Greedy}", "~datamodule"),
+        *("+datamodule={_target_: mine.Data, batch_size: 128}", "~optimizer", "~scheduler", "trainer=gpu"),
+        *("objective={metric: val_loss, mode: min, also: {peak_memory: min}}", "test=false", "hydra.sweep.dir=s"),
+        "trainer.max_epochs=1",
+        *("hydra/sweeper=study", "datamodule.batch_size=choice(32,128)", "hydra.sweeper.report=false"),
+    ]
+    done = subprocess.run([*search, "hydra.sweeper.on_oom=halve_batch"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    total = torch.cuda.get_device_properties(0).total_memory / 1e6
+    found = {row["datamodule.batch_size"]: float(row["peak_memory"]) / total for row in rows()}
+    assert found == pytest.approx({"32": 0.32, "128": 0.64}, rel=0.02), done.stdout
+    again = "it is run again with datamodule.batch_size=64 trainer.accumulate_grad_batches=2"
+    assert again in done.stdout + done.stderr
