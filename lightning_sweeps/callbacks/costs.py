@@ -85,5 +85,3 @@ def count_parameters(module: LightningModule) -> int | None:
     """The number of parameters; None if layers take their shapes from the first batch."""
     parameters = list(module.parameters())
     return None if any(map(is_lazy, parameters)) else sum(parameter.numel() for parameter in parameters)
-
-

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
 
@@ -73,15 +74,23 @@ class _Stopwatch(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        _finish(pl_module)
         self.train = time.perf_counter() - self._begun
         self.train_batches = _length(trainer.train_dataloader)
 
     def on_validation_batch_start(self, *_: Any) -> None:
         self._begun = time.perf_counter()
 
-    def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        _finish(pl_module)
         self.val = time.perf_counter() - self._begun
         self.val_batches = _length(trainer.val_dataloaders)
+
+
+def _finish(module: LightningModule) -> None:
+    """Wait for what a GPU has been given to do."""
+    if module.device.type == "cuda":
+        torch.cuda.synchronize(module.device)
 
 
 def _length(loaders: Any) -> int | None:

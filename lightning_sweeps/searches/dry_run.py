@@ -18,6 +18,7 @@ from rich.table import Table
 from lightning_sweeps.errors import ConfigError, SweepsError
 from lightning_sweeps.files.folders import write_atomically
 from lightning_sweeps.searches.execute.processes import Processes
+from lightning_sweeps.searches.execute.rehearsal import MEASURE
 from lightning_sweeps.searches.execute.rehearsing import Rehearsing
 from lightning_sweeps.searches.plan import Plan
 from lightning_sweeps.searches.record.words import clock, number_of, shown
@@ -50,7 +51,7 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
     points = _points(plan)
     kinds: dict[str, Mapping[str, Any]] = {}
     found, problems = [], []
-    with closing(Rehearsing(processes, "measure")) if processes is not None else _Nobody() as asked:
+    with closing(Rehearsing(processes, MEASURE)) if processes is not None else _Nobody() as asked:
         for number, point in enumerate(points):
             overrides = plan.space.overrides(point)
             told: dict[str, Any] = {"number": number, "params": dict(point), "overrides": overrides}
@@ -61,11 +62,14 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
                 found.append(told)
                 continue
             kind = _kind(composed)
-            if kind not in kinds and hasattr(task_function, "measure") and len(kinds) < MOST_MEASURED:
-                refusal, facts = asked.ask(composed)
-                kinds[kind] = facts
-                if refusal is not None:
-                    problems.append(f"trial {number} ({shown(point)}): {refusal}")
+            if kind not in kinds and hasattr(task_function, "measure"):
+                if len(kinds) < MOST_MEASURED:
+                    refusal, facts = asked.ask(composed)
+                    if refusal is not None:
+                        problems.append(f"trial {number} ({shown(point)}): {refusal}")
+                    kinds[kind] = facts if asked.silence is None else {"unmeasured": asked.silence}
+                else:
+                    kinds[kind] = {"unmeasured": f"only {MOST_MEASURED} kinds of trials are measured"}
             found.append(told | dict(kinds.get(kind, {})))
     said = _whole(plan, config, found, slots)
     if (file := os.environ.get(DATA)) is not None:
@@ -79,6 +83,8 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
 
 class _Nobody(AbstractContextManager["_Nobody"]):
     """In place of a process, where there is none."""
+
+    silence = "trials without processes of their own are not measured"
 
     def __exit__(self, *_: object) -> None:
         return
@@ -147,6 +153,13 @@ def _show(plan: Plan, said: Mapping[str, Any], measures: bool) -> None:
     Console(highlight=False).print(table)
     if len(trials) < said["n_trials"]:
         say("the sampler draws the others when it knows what these have given\n")
+    unmeasured: dict[str, list[str]] = {}
+    for one in trials:
+        if "unmeasured" in one:
+            unmeasured.setdefault(one["unmeasured"], []).append(str(one["number"]))
+    for why, numbers in unmeasured.items():
+        which = ", ".join(numbers[:5]) + (", ..." if len(numbers) > 5 else "")
+        say(f"{number_of(len(numbers))} not measured: {why} (trial{'s' * (len(numbers) > 1)} {which})\n")
     if said["seconds"] is not None:
         say(f"about {clock(said['seconds'])} in all, told from two batches of each kind, and without pruning\n")
     elif not measures:

@@ -69,6 +69,82 @@ def test_what_only_a_batch_can_tell_is_said(own_folder, wrong, said):
     assert left() == []
 
 
+STEPS = """
+import os, time
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+class Data(pl.LightningDataModule):
+    def train_dataloader(self): return DataLoader(TensorDataset(torch.rand(16, 8)), 8)
+    def val_dataloader(self): return DataLoader(TensorDataset(torch.rand(8, 8)), 8)
+
+class Odd(pl.LightningModule):
+    def __init__(self, how="well"):
+        super().__init__()
+        self.how = how
+        self.layer = torch.nn.Linear(8, 1)
+    def training_step(self, batch, index):
+        match self.how:
+            case "raises": self.layer(batch[0][:, :3])
+            case "greedy": torch.empty(2**60)
+            case "ends": os._exit(3)
+            case "hangs": time.sleep(1000)
+        return self.layer(batch[0]).pow(2).mean()
+    def validation_step(self, batch, index): self.log("val_loss", self.layer(batch[0]).pow(2).mean())
+    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), 0.01)
+"""
+
+
+@pytest.fixture
+def dry_run_of_steps(own_folder, command, monkeypatch):
+    """The command's dry run of trials whose training steps do as they are told."""
+    Path("mine.py").write_text(STEPS)
+    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
+    monkeypatch.setenv("PYTHONPATH", str(own_folder))
+    return lambda how, *more: command(
+        *("-m", "~model", "+model={_target_: mine.Odd, how: well}", "~datamodule", "+datamodule={_target_: mine.Data}"),
+        *("~optimizer", "~scheduler", "objective={metric: val_loss, mode: min}", f"model.how={how}"),
+        *("dry_run=true", *more),
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("raises", "mat1 and mat2 shapes cannot be multiplied"),
+        ("greedy", "can't allocate memory"),
+    ],
+)
+def test_what_a_training_step_raises_is_said(dry_run_of_steps, how, said):
+    done = dry_run_of_steps(f"well,{how}")
+    assert done.returncode == 1
+    assert f"error: trial 1 (model.how={how}): " in done.stderr
+    assert said in done.stderr
+    assert "  9 " in done.stdout.splitlines()[3], done.stdout  # the parameters of the first
+
+
+@pytest.mark.parametrize(
+    ("how", "said", "more"),
+    [
+        ("ends", "its process ended", []),
+        ("hangs", "it took longer than hydra.sweeper.start_timeout=6 s", ["hydra.sweeper.start_timeout=6"]),
+    ],
+)
+def test_a_trial_that_could_not_be_measured_is_named_and_the_next_one_is_measured(dry_run_of_steps, how, said, more):
+    done = dry_run_of_steps(f"{how},well", *more)
+    assert done.returncode == 0, done.stderr
+    assert f"1 trial not measured: {said} (trial 0)" in done.stdout
+    measured = {line.split()[-1]: line.split()[1] for line in done.stdout.splitlines() if "how=" in line}
+    assert measured == {f"model.how={how}": "-", "model.how=well": "9"}
+
+
+def test_each_kind_is_measured_if_every_process_imports_the_program(dry_run_of_steps):
+    done = dry_run_of_steps("well,fine", "hydra.sweeper.start_method=spawn")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines() if "how=" in line] == ["9", "9"]
+
+
 def test_a_function_has_one_too(own_folder):
     found = search(lambda config, _: config.x, space={"x": [1, 2, 3]}, dry_run=True)
     assert [trial["params"] for trial in found["trials"]] == [{"x": 1}, {"x": 2}, {"x": 3}]

@@ -1,4 +1,4 @@
-"""Building the parts of configurations before a search's first trial, in a process that trains nothing."""
+"""Building the parts of configurations before a search's first trial, in a process that keeps nothing."""
 
 import os
 import pickle
@@ -10,9 +10,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lightning_sweeps.errors import SweepsError
 from lightning_sweeps.searches.execute.program import Program
+from lightning_sweeps.searches.execute.task import failed
 
 Refusal = str | None  # what is wrong with a configuration; None if nothing is, or nobody can say
 Facts = dict[str, Any]  # what else is known of it
+REHEARSE = "rehearse"  # builds a config's parts
+MEASURE = "measure"  # trains a few batches of it
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,10 @@ class Rehearsal:
     """What a process is given instead of a trial.
 
     Args:
-        method: of the program's task function: ``rehearse``, or ``measure``, which also returns what it has found.
+        method: of the program's task function: ``REHEARSE``, or ``MEASURE``, which also returns what it has found.
     """
 
-    method: str = "rehearse"
+    method: str = REHEARSE
 
     def __call__(self, connection: Connection, program: Program) -> None:
         """Answer each config with what is wrong with it and what was found, until the connection is closed."""
@@ -45,6 +48,7 @@ def _answer(program: Program, method: str, packed: bytes) -> tuple[Refusal, Fact
         return str(error), {}
     except OmegaConfBaseException as error:
         return f"{error.full_key}: {str(error).splitlines()[0]}", {}
-    except (Exception, SystemExit):  # noqa: BLE001 (what is odd here need not be in a trial, which will say so)
-        return None, {}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the program raises)
+        # What is odd when parts are built without data need not be in a trial; what stops a batch stops the trial too.
+        return (failed(error).reason if method == MEASURE else None), {}
     return None, found or {}

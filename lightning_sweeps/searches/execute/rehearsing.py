@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from lightning_sweeps.searches.execute.processes import Processes
-from lightning_sweeps.searches.execute.rehearsal import Facts, Refusal, Rehearsal
+from lightning_sweeps.searches.execute.rehearsal import MEASURE, REHEARSE, Facts, Refusal, Rehearsal
 from lightning_sweeps.searches.execute.task import READY
 from lightning_sweeps.searches.execute.trial_process import TrialProcess
 
@@ -16,12 +16,16 @@ class Rehearsing:
     """Asks a process what is wrong with configs. If it dies or takes too long, there is no answer.
 
     Args:
-        method: ``rehearse``, or ``measure``, which trains a few batches and takes longer.
+        method: ``REHEARSE``, whose answers together get ``start_timeout``, or ``MEASURE``, of which each one does.
+
+    Attributes:
+        silence: why the last question has no answer; None if it has one.
     """
 
-    def __init__(self, processes: Processes, method: str = "rehearse") -> None:
+    def __init__(self, processes: Processes, method: str = REHEARSE) -> None:
         self.processes = processes
         self.method = method
+        self.silence: str | None = None
         self._deadline = time.monotonic() + processes.start_timeout
         self._held: tuple[TrialProcess, Connection] | None = None
 
@@ -32,14 +36,18 @@ class Rehearsing:
     def ask(self, config: Any) -> tuple[Refusal, Facts]:
         """The same, and what else was found."""
         nothing: tuple[Refusal, Facts] = (None, {})
+        self.silence = None
+        if self.method == MEASURE:
+            self._deadline = time.monotonic() + self.processes.start_timeout
         try:
             packed = pickle.dumps(config)
         except Exception:  # noqa: BLE001 (whatever a config's objects raise)
+            self.silence = "the config cannot be pickled"
             return nothing
         try:
             if self._held is None:
-                if self.processes.servers.imports_each_time:  # importing would take as long as a trial
-                    return nothing
+                if self.method == REHEARSE and self.processes.servers.imports_each_time:
+                    return nothing  # importing would take as long as a trial
                 self._held = self.processes.take()
                 self.processes.prepare()  # the process of the first trial
                 if self._hear() != READY:
@@ -48,6 +56,8 @@ class Rehearsing:
             self._held[1].send(packed)
             answer: tuple[Refusal, Facts] | None = self._hear()
         except (EOFError, OSError):
+            self.silence = "its process ended"
+            self.close()
             return nothing
         return answer or nothing
 
@@ -61,6 +71,10 @@ class Rehearsing:
             if (problem := self.processes.heed(ready)) is not None:
                 self.processes.go_on(problem)
                 break
+        if not process.ended and time.monotonic() >= self._deadline:
+            self.silence = f"it took longer than hydra.sweeper.start_timeout={self.processes.start_timeout:g} s"
+        else:
+            self.silence = "its process ended"
         self.close()
         return None
 
