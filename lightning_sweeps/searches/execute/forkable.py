@@ -1,6 +1,8 @@
 """Whether a process can be forked, so that its children work as it does."""
 
+import ctypes
 import os
+import re
 import signal
 import sys
 import threading
@@ -16,6 +18,10 @@ SECONDS_OF_AN_ENDING_THREAD = 0.1
 REFUSES_CUDA, NO_ANSWER = 1, 2
 # Threads of jemalloc, which pyarrow and so pandas bring along; it starts new ones in a forked process.
 SAFE_THREADS = ("jemalloc_bg_thd",)
+# The thread of NVIDIA's driver. From version 580 on a look for GPUs starts it, which does no harm; so does CUDA, which
+# then refuses forked processes.
+DRIVERS_THREAD = re.compile(r"cuda[0-9a-f]{6,}")
+NOT_INITIALIZED = 3  # the answer of the driver to a process that was forked after CUDA's start
 
 
 def why_not_fork() -> str | None:
@@ -30,20 +36,21 @@ def why_not_fork() -> str | None:
 
 
 def _what_a_child_finds() -> str | None:
-    asks_cuda = "torch" in sys.modules and bool(visible_gpus())
-    if _native_threads() == 1 and not asks_cuda:
+    has_gpus = "torch" in sys.modules and bool(visible_gpus())
+    has_driver = any(map(DRIVERS_THREAD.fullmatch, _native_threads()))
+    if len(_unsafe_threads()) == 1 and not has_gpus and not has_driver:
         return None
-    said = _ask_a_child()
+    said = _ask_a_child(has_driver)
     if said == NO_ANSWER:
         return "a process that was forked from it did not answer"
+    if said == REFUSES_CUDA and (has_gpus or has_driver):
+        return "it has started CUDA"
     if not _is_alone():
         return "it has started native threads, such as those of a parallel torch operation"
-    if said == REFUSES_CUDA and asks_cuda:
-        return "it has started CUDA"
     return None
 
 
-def _ask_a_child() -> int:
+def _ask_a_child(has_driver: bool) -> int:
     """Fork a child and let it say whether it works.
 
     OpenBLAS ends its threads before a fork, and starts them again where they are needed: afterwards the native threads
@@ -53,9 +60,7 @@ def _ask_a_child() -> int:
         warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forks beside any threads
         child = os.fork()
     if child == 0:
-        torch = sys.modules.get("torch")
-        # After an answer from CUDA torch refuses it to children.
-        os._exit(REFUSES_CUDA if torch is not None and torch.cuda._is_in_bad_fork() else 0)  # noqa: SLF001
+        os._exit(REFUSES_CUDA if _refuses_cuda(has_driver) else 0)
     deadline = time.monotonic() + SECONDS_OF_A_PROBE
     while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
         if time.monotonic() > deadline:
@@ -67,19 +72,35 @@ def _ask_a_child() -> int:
     return code if code in (0, REFUSES_CUDA) else NO_ANSWER
 
 
+def _refuses_cuda(has_driver: bool) -> bool:
+    """Whether this process, which was forked, cannot use CUDA; torch refuses it after an answer from CUDA."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda._is_in_bad_fork():  # noqa: SLF001
+        return True
+    try:
+        return has_driver and ctypes.CDLL("libcuda.so.1").cuInit(0) == NOT_INITIALIZED
+    except (OSError, AttributeError):
+        return False
+
+
 def _is_alone() -> bool:
     """Whether this is the only native thread. One that has just ended may be listed for a moment."""
     deadline = time.monotonic() + SECONDS_OF_AN_ENDING_THREAD
-    while _native_threads() > 1:
+    while len(_unsafe_threads()) > 1:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.001)
     return True
 
 
-def _native_threads() -> int:
-    """Count this process's threads, including those unknown to Python, but not those that survive a fork."""
-    return sum(_name(thread) not in SAFE_THREADS for thread in Path("/proc/self/task").iterdir())
+def _unsafe_threads() -> list[str]:
+    """The names of the threads that a forked process would miss, this one among them."""
+    return [name for name in _native_threads() if name not in SAFE_THREADS and not DRIVERS_THREAD.fullmatch(name)]
+
+
+def _native_threads() -> list[str]:
+    """The names of this process's threads, including those unknown to Python."""
+    return [_name(thread) for thread in Path("/proc/self/task").iterdir()]
 
 
 def _name(thread: Path) -> str:
