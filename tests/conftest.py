@@ -114,7 +114,8 @@ def forked_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comman
         yield commands
 
 
-def _python(commands: Commands, arguments: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
+def run_python(commands: Commands, arguments: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python ...`` in the current folder, forked if its environment allows it."""
     environment = {**os.environ, **more}
     if commands.suits(environment):
         return commands.run(arguments, Path.cwd(), environment)
@@ -128,13 +129,13 @@ def python(forked_commands: Commands) -> Command:
 
     Keywords are variables of its environment.
     """
-    return lambda *arguments, **more: _python(forked_commands, arguments, **more)
+    return lambda *arguments, **more: run_python(forked_commands, arguments, **more)
 
 
 @pytest.fixture
 def python_without_torch(forked_searches: Commands) -> Command:
     """The same for a program that does without torch."""
-    return lambda *arguments, **more: _python(forked_searches, arguments, **more)
+    return lambda *arguments, **more: run_python(forked_searches, arguments, **more)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import IO, Any, NoReturn
 
 OF_A_SEARCH = ("hydra", "optuna", "rich.console", "sqlalchemy")
@@ -208,7 +209,18 @@ def _become(command: dict[str, Any], writing: int) -> NoReturn:
     os._exit(int(code or 0))  # type: ignore[call-overload]
 
 
+def _import_hydras_plugins() -> None:
+    """All that Hydra looks through when it starts. What it finds there, each command finds for itself."""
+    for package in ("hydra._internal.core_plugins", "hydra_plugins"):
+        with suppress(ImportError):
+            there = import_module(package)
+            for module in walk_packages(there.__path__, f"{package}."):
+                with suppress(ImportError):
+                    import_module(module.name)
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         import_module(name)
+    _import_hydras_plugins()
     _serve(sys.stdin, sys.stdout)

@@ -3,8 +3,6 @@
 import dataclasses
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -69,7 +67,7 @@ def test_the_ten_minutes_are_as_they_are_told(own_folder, python):
 
 
 @pytest.mark.parametrize("page", MOVING)
-def test_what_stood_elsewhere_runs_here_and_what_was_before_too(own_folder, page):
+def test_what_stood_elsewhere_runs_here_and_what_was_before_too(own_folder, python, page):
     """Files are written in the order of the page, so that a later one takes the place of an earlier one."""
     text = (DOCS / "moving" / page).read_text()
     ran = 0
@@ -78,8 +76,7 @@ def test_what_stood_elsewhere_runs_here_and_what_was_before_too(own_folder, page
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             Path(file).write_text(block)
         for line in block.splitlines() if language == "bash" else ():
-            command = [sys.executable, *shlex.split(line, comments=True)[1:]]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            done = python(*shlex.split(line, comments=True)[1:])
             assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
             ran += 1
     assert ran >= (1 if page == "wandb_sweeps.md" else 2), "before and after; W&B's own needs an account"
