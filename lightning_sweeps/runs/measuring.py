@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_sweeps.callbacks.costs import count_parameters
@@ -16,6 +17,7 @@ from lightning_sweeps.callbacks.objective import ObjectiveTracker
 from lightning_sweeps.runs.assembly import assemble
 
 BATCHES = 2  # the first one also warms up
+ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
 OFF = {
     "max_epochs": 1,
     "max_steps": -1,
@@ -32,9 +34,11 @@ OFF = {
 def measure(config: DictConfig) -> dict[str, Any]:
     """Build everything, and train for two batches, of which nothing is kept.
 
+    A run of several processes that each have the whole module (DDP) is measured in one of them, without the others.
+
     Returns:
-        ``parameters``: of the model; ``batches``: of an epoch; ``epochs``; ``seconds``: that the run would take. What
-        cannot be told is None.
+        ``parameters``: of the model; ``batches``: of an epoch, for each process; ``epochs``; ``seconds``: that the run
+        would take. What cannot be told is None. Or ``unmeasured``: why nothing was trained.
 
     Raises:
         SweepsError: what is wrong with the config.
@@ -44,13 +48,22 @@ def measure(config: DictConfig) -> dict[str, Any]:
     quiet = {**plain, "logger": None, "callbacks": None, "test": False, "trainer": {**asked, **OFF}}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         job = assemble(quiet, Path(folder))
+        if (processes := job.trainer.world_size) > 1:
+            if not isinstance(job.trainer.strategy, DDPStrategy):
+                why = f"{type(job.trainer.strategy).__name__} may divide the module between {processes} processes"
+                return {"parameters": count_parameters(job.module), "unmeasured": why}
+            job = assemble({**quiet, "trainer": {**quiet["trainer"], **ALONE}}, Path(folder))
         stopwatch = _Stopwatch()
         kept = [one for one in job.trainer.callbacks if isinstance(one, ObjectiveTracker)]  # type: ignore[attr-defined]
         job.trainer.callbacks = [*kept, stopwatch]  # type: ignore[attr-defined]
         job.trainer.fit(job.module, datamodule=job.datamodule)
     epochs = asked.get("max_epochs")
-    batches = _of_an_epoch(stopwatch.train_batches, asked.get("limit_train_batches"))
-    val_batches = _of_an_epoch(stopwatch.val_batches, asked.get("limit_val_batches"))
+    train_batches, val_batches = (
+        None if count is None else math.ceil(count / processes)
+        for count in (stopwatch.train_batches, stopwatch.val_batches)
+    )
+    batches = _of_an_epoch(train_batches, asked.get("limit_train_batches"))
+    val_batches = _of_an_epoch(val_batches, asked.get("limit_val_batches"))
     seconds = None
     if epochs is not None and epochs >= 0 and None not in (batches, val_batches, stopwatch.train):
         each = (batches or 0) * (stopwatch.train or 0.0) + (val_batches or 0) * (stopwatch.val or 0.0)

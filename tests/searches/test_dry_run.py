@@ -69,6 +69,26 @@ def test_what_only_a_batch_can_tell_is_said(own_folder, wrong, said):
     assert left() == []
 
 
+DIVIDING = "{_target_: lightning.pytorch.strategies.ModelParallelStrategy}"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "measured", "said"),
+    [
+        ("ddp", ["26,122", "10", "7"], "in all, told from two batches"),  # half of the 20 batches for each process
+        (DIVIDING, ["26,122", "-", "-"], "not measured: ModelParallelStrategy may divide the module between 2 proc"),
+    ],
+)
+def test_trials_of_several_processes(command, strategy, measured, said):
+    words = ["-m", "model=mlp", "optimizer.lr=1e-3,1e-2", f"trainer.strategy={strategy}", "trainer.devices=2"]
+    done = command(*words, "trainer.accelerator=cpu", "trainer.max_epochs=7", "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split()[1:4] for line in done.stdout.splitlines() if "optimizer.lr" in line]
+    assert lines == [measured] * 2
+    assert said in done.stdout
+    assert left() == []
+
+
 STEPS = """
 import os, time
 import lightning.pytorch as pl
