@@ -37,6 +37,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import wilcoxon
 
 from lightning_sweeps.searches.space.expecting import Expecting
+from lightning_sweeps.searches.space.gaussian import Direct
 
 Space = Mapping[str, BaseDistribution]
 BUDGETS = (20, 50, 100)
@@ -119,10 +120,10 @@ SAMPLERS: dict[str, Make] = {
     "qmc 5, tpe": staged(lambda seed: TPESampler(seed=seed, n_startup_trials=5), 5),
     "tpe, good priors": expecting(0.0, 0.05),
     "tpe, bad priors": expecting(0.5, 1.0),
-    "gp": lambda seed, _: GPSampler(seed=seed),
-    "gp, 5 first": lambda seed, _: GPSampler(seed=seed, n_startup_trials=5),
-    "qmc 5, gp": staged(lambda seed: GPSampler(seed=seed, n_startup_trials=5), 5),
-    "qmc 8, gp": staged(lambda seed: GPSampler(seed=seed, n_startup_trials=8), 8),
+    "gp": lambda seed, _: Direct(GPSampler(seed=seed)),
+    "gp, 5 first": lambda seed, _: Direct(GPSampler(seed=seed, n_startup_trials=5)),
+    "qmc 5, gp": staged(lambda seed: Direct(GPSampler(seed=seed, n_startup_trials=5)), 5),
+    "qmc 8, gp": staged(lambda seed: Direct(GPSampler(seed=seed, n_startup_trials=8)), 8),
 }
 
 

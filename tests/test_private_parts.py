@@ -247,6 +247,10 @@ class TestTorch:
     def test_whether_cuda_was_started_before_a_fork(self):
         assert torch.cuda._is_in_bad_fork() is False
 
+    def test_functions_of_pythons_can_be_switched_off(self):
+        with torch.device("meta"), torch._C.DisableTorchFunction():
+            assert torch.zeros(1).device.type == "cpu"
+
     def test_tensorboards_writer(self, own_folder):
         with SummaryWriter(str(own_folder)) as writer:
             assert callable(writer._get_file_writer().add_summary)

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lightning_sweeps.errors import ConfigError
 from lightning_sweeps.searches.space.auto import Search, automatic
+from lightning_sweeps.searches.space.gaussian import direct
 from lightning_sweeps.searches.space.space import Space
 from lightning_sweeps.searches.space.wrapping import Wrapping
 
@@ -164,7 +165,7 @@ def choose(
     if isinstance(configured, Auto):
         configured, reason = automatic(space, count, seed, search)
         why = f" (chosen by auto: {reason})"
-    sampler = configured if seed is None else Numbered(configured, seed)
+    sampler = direct(configured) if seed is None else Numbered(direct(configured), seed)
     return sampler, count, f"{type(configured).__name__}{why}"
 
 
