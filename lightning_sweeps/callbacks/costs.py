@@ -16,6 +16,7 @@ from lightning_sweeps.metric_names import COSTS
 
 STEPS_TO_WARM_UP = 3
 MOST_STEPS = 1000  # whose seconds are kept
+Moment = float | torch.cuda.Event | None  # None: there is no step from here to the next one
 BYTES_OF_RSS = 1 if sys.platform == "darwin" else 1024
 
 
@@ -35,7 +36,7 @@ class Costs(QuietCallback):
             if name not in COSTS:
                 raise ConfigError(f"objective.measure: {name}: no such cost. There are {', '.join(COSTS)}")
         self.names = list(dict.fromkeys(names))
-        self._starts: list[float] = []
+        self._starts: list[Moment] = []
         self._begun = 0.0
         self._seconds = 0.0
         self._gpu: torch.device | None = None
@@ -47,11 +48,11 @@ class Costs(QuietCallback):
             torch.cuda.reset_peak_memory_stats(self._gpu)
 
     def on_train_batch_start(self, *_: Any) -> None:  # type: ignore[override]
-        if len(self._starts) < MOST_STEPS:
-            self._starts.append(time.perf_counter())
+        if "seconds_per_step" in self.names and len(self._starts) < MOST_STEPS:
+            self._starts.append(self._now())
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._starts.append(float("nan"))  # the next difference is no step
+        self._starts.append(None)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._seconds = time.perf_counter() - self._begun
@@ -75,10 +76,26 @@ class Costs(QuietCallback):
             return None
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_RSS / 1e6
 
+    def _now(self) -> Moment:
+        """On a GPU: when it gets there, and not when it is told to, since Python may be many steps ahead of it."""
+        if self._gpu is None:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
     def _seconds_per_step(self) -> float | None:
+        if self._gpu is not None:
+            torch.cuda.synchronize(self._gpu)
         pairs = zip(self._starts, self._starts[1:], strict=False)
-        steps = [after - before for before, after in pairs if after - before == after - before]  # no NaN
+        steps = [_seconds(before, after) for before, after in pairs if before is not None and after is not None]
         return statistics.median(steps[STEPS_TO_WARM_UP:] or steps) if steps else None
+
+
+def _seconds(before: Any, after: Any) -> float:
+    if isinstance(before, float):
+        return float(after - before)
+    return float(before.elapsed_time(after)) / 1000
 
 
 def count_parameters(module: LightningModule) -> int | None:

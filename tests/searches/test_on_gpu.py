@@ -216,6 +216,53 @@ def test_a_gpu_is_known_by_the_beginning_of_its_uuid(app, sweep, monkeypatch):
     assert f"on GPU {uuid[:12]}" in done.stdout
 
 
+SLOW = """
+import time
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+class Data(pl.LightningDataModule):
+    def train_dataloader(self): return DataLoader(TensorDataset(torch.rand(512, 8)), 8)
+    def val_dataloader(self): return DataLoader(TensorDataset(torch.rand(8, 8)), 8)
+
+class Slow(pl.LightningModule):  # a step of few and large operations, far behind Python
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 1)
+        self.register_buffer("large", torch.rand(8192, 8192), persistent=False)
+    def training_step(self, batch, index):
+        self.large @ self.large
+        return self.layer(batch[0]).pow(2).mean()
+    def validation_step(self, batch, index): self.log("val_loss", self.layer(batch[0]).pow(2).mean())
+    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), 0.01)
+    def on_train_end(self):
+        torch.cuda.synchronize()
+        begun = time.perf_counter()
+        for _ in range(10): self.large @ self.large
+        torch.cuda.synchronize()
+        print("by hand", (time.perf_counter() - begun) / 10)
+"""
+
+
+@needs_one
+def test_the_seconds_of_a_step_are_the_gpus(own_folder, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
+    monkeypatch.setenv("PYTHONPATH", str(own_folder))
+    Path("mine.py").write_text(SLOW)
+    run = [
+        *(sys.executable, "-m", "lightning_sweeps", "~model", "+model={_target_: mine.Slow}", "~datamodule"),
+        *("+datamodule={_target_: mine.Data}", "~optimizer", "~scheduler", "trainer=gpu", "trainer.max_epochs=1"),
+        *("objective={metric: val_loss, mode: min, measure: [seconds_per_step]}", "test=false", "hydra.run.dir=r"),
+    ]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    by_hand = float(done.stdout.split("by hand ")[1].split()[0])
+    measured = json.loads(Path("r/result.json").read_text())["costs"]["seconds_per_step"]
+    assert 0.8 * by_hand < measured < 2 * by_hand + 0.005
+
+
 GREEDY = """
 import lightning.pytorch as pl
 import torch
