@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from lightning_sweeps.searches.space.several import NAME
 from lightning_sweeps.searches.space.space import Space
 
-FEW, MANY = 20, 100  # trials between which a Gaussian process was measured, and is worth its 0.2 to 0.5 s a trial
+FEW, MANY = 20, 100  # trials between which a Gaussian process was measured, and is worth its 0.1 to 0.4 s a trial
 FIRST, FIRST_OF_OPTUNA = 5, 10  # random trials, of which ten would be half of a small search
 
 

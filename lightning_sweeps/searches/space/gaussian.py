@@ -19,7 +19,7 @@ def direct(sampler: BaseSampler) -> BaseSampler:
 
 
 class Direct(Wrapping):
-    """Draws what GPSampler draws, in 0.4 to 0.6 of the time.
+    """Draws what GPSampler draws, in 0.6 of the time (docs/quality.md).
 
     Optuna 5 draws inside ``with torch.device("cpu")``, for programs whose default device is another one. There, torch
     calls a function of Python's for each operation, of which a trial has 100,000 small ones. Here it calls none. That
