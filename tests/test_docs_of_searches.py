@@ -10,6 +10,7 @@ import optuna
 import pytest
 from conftest import run_python
 from forked_commands import Commands
+from postgresql import server
 from search_commands import study
 
 pytestmark = pytest.mark.slow
@@ -32,8 +33,7 @@ ELSEWHERE = {
     r"--serve": "report/test_serve.py",
     r"^tensorboard": "test_tensorboard.py",
     r"--to-experiment": "test_rerun.py",
-    r"sqlite:///study.db": "below",
-    r"postgresql\+psycopg://": "searches/test_machines.py",
+    r"sqlite:///study.db|postgresql\+psycopg://": "below",
     r"hydra/launcher=": "searches/test_workers.py, test_ray.py and test_slurm.py",
     r"trainer=ddp": "searches/test_ranks.py",
     r"trials_per_device": "searches/test_on_gpu.py",
@@ -133,6 +133,20 @@ def test_a_study_in_a_file_of_sqlites_is_made_and_reported_as_it_stands_there(ow
     done = python(*shlex.split(shown.replace("NAME", name))[1:])
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_file()
+
+
+def test_searches_in_a_database_are_made_and_compared_as_it_stands_there(own_folder, python):
+    (made,) = [line for line in commands("machines") if "postgresql+psycopg" in line]
+    (shown,) = [line for line in commands("report") if "postgresql+psycopg" in line]
+    with server() as url:
+        for name in ("a", "b"):
+            line = made.replace("postgresql+psycopg://me:secret@host/studies", url).replace("=cnn", f"={name}")
+            words = shlex.split(line.replace(f"search={name}", "search=cnn"))[1:]
+            done = python(*words, "trainer.max_epochs=1", "hydra.sweeper.n_trials=1", f"hydra.sweep.dir={name}")
+            assert done.returncode == 0, done.stderr
+        done = python(*shlex.split(shown.replace("postgresql+psycopg://me@host/studies", url))[1:])
+    assert done.returncode == 0, done.stderr
+    assert Path("comparison.html").is_file()
 
 
 def test_no_command_of_the_docs_is_left_out():
