@@ -43,7 +43,7 @@ class PercentilePruner(MedianPruner):
 @dataclass
 class AshaPruner(Pruner):
     _target_: str = "optuna.pruners.SuccessiveHalvingPruner"
-    # Optuna has 1 and 4. These lose 0.03 points on MNIST for 56 % of the epochs: docs/quality.md
+    # Optuna has "auto" and 4. These lose 0.03 points on MNIST for 56 % of the epochs: docs/quality.md
     min_resource: Any = 2
     reduction_factor: int = 2
     min_early_stopping_rate: int = 0
