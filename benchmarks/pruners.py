@@ -239,7 +239,9 @@ def show_mnist(all_found: Mapping[Key, Found]) -> None:
     gains, shares = {}, {}
     for name, by_seed in found.items():
         pairs = list(zip(base, (one for _, one in sorted(by_seed.items())), strict=True))
-        gains[name] = [np.array([100 * (a[place] - b[place]) for a, b in pairs]) for place in (0, 2)]
+        of_value = np.array([100 * (a.value - b.value) for a, b in pairs])
+        of_mean = np.array([100 * (a.mean - b.mean) for a, b in pairs])
+        gains[name] = of_value, of_mean
         shares[name] = statistics.fmean(b.epochs / a.epochs for a, b in pairs)
     p = holm({name: wilcoxon(of_mean).pvalue for name, (_, of_mean) in gains.items() if name != BASELINE})
     for name, (of_value, of_mean) in sorted(gains.items(), key=lambda item: -shares[item[0]]):
@@ -278,7 +280,8 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {packages}")
     for equal, amount in amounts.items() if given.seeds else ():
         show(found, equal, amount)
-    show_mnist(found)
+    if given.mnist_seeds:
+        show_mnist(found)
 
 
 if __name__ == "__main__":

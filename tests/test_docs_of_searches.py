@@ -33,7 +33,7 @@ ELSEWHERE = {
     r"--serve": "report/test_serve.py",
     r"^tensorboard": "test_tensorboard.py",
     r"--to-experiment": "test_rerun.py",
-    r"sqlite:///study.db|postgresql\+psycopg://": "below",
+    r"sqlite:///study.db|postgresql\+psycopg://": "this file",
     r"hydra/launcher=": "searches/test_workers.py, test_ray.py and test_slurm.py",
     r"trainer=ddp": "searches/test_ranks.py",
     r"trials_per_device": "searches/test_on_gpu.py",

@@ -21,7 +21,7 @@ from lightning_sweeps.searches.execute.processes import Processes
 from lightning_sweeps.searches.execute.rehearsal import MEASURE
 from lightning_sweeps.searches.execute.rehearsing import Rehearsing
 from lightning_sweeps.searches.plan import Plan
-from lightning_sweeps.searches.record.words import clock, number_of, shown
+from lightning_sweeps.searches.record.words import clock, number_of, numbered, shown
 from lightning_sweeps.searches.space.direction import described
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.store.journal import JOURNAL
@@ -30,6 +30,7 @@ from lightning_sweeps.terminal.console import say
 DATA = "LIGHTNING_SWEEPS_DRY_RUN"  # names the file in which a Python program wants the same as data
 HANDFUL = 5  # trials of a sampled space
 MOST_MEASURED = 16  # kinds of trials of which batches are trained
+LEFT_OUT = None, {"unmeasured": f"only {MOST_MEASURED} kinds of trials are measured"}  # the answer for the others
 
 
 def wants_dry_run(option: bool, task_function: Any, config: DictConfig) -> bool:
@@ -63,13 +64,9 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
                 continue
             kind = _kind(composed)
             if kind not in kinds and hasattr(task_function, "measure"):
-                if len(kinds) < MOST_MEASURED:
-                    refusal, facts = asked.ask(composed)
-                    if refusal is not None:
-                        problems.append(f"trial {number} ({shown(point)}): {refusal}")
-                    kinds[kind] = facts if asked.silence is None else {"unmeasured": asked.silence}
-                else:
-                    kinds[kind] = {"unmeasured": f"only {MOST_MEASURED} kinds of trials are measured"}
+                refusal, kinds[kind] = asked.ask(composed) if len(kinds) < MOST_MEASURED else LEFT_OUT
+                if refusal is not None:
+                    problems.append(f"trial {number} ({shown(point)}): {refusal}")
             found.append(told | dict(kinds.get(kind, {})))
     said = _whole(plan, config, found, slots)
     if (file := os.environ.get(DATA)) is not None:
@@ -84,13 +81,11 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
 class _Nobody(AbstractContextManager["_Nobody"]):
     """In place of a process, where there is none."""
 
-    silence = "trials without processes of their own are not measured"
-
     def __exit__(self, *_: object) -> None:
         return
 
     def ask(self, _: Any) -> tuple[str | None, dict[str, Any]]:
-        return None, {}
+        return None, {"unmeasured": "trials without processes of their own are not measured"}
 
 
 def _points(plan: Plan) -> Sequence[Mapping[str, Any]]:
@@ -153,13 +148,12 @@ def _show(plan: Plan, said: Mapping[str, Any], measures: bool) -> None:
     Console(highlight=False).print(table)
     if len(trials) < said["n_trials"]:
         say("the sampler draws the others when it knows what these have given\n")
-    unmeasured: dict[str, list[str]] = {}
+    unmeasured: dict[str, list[int]] = {}
     for one in trials:
         if "unmeasured" in one:
-            unmeasured.setdefault(one["unmeasured"], []).append(str(one["number"]))
+            unmeasured.setdefault(one["unmeasured"], []).append(one["number"])
     for why, numbers in unmeasured.items():
-        which = ", ".join(numbers[:5]) + (", ..." if len(numbers) > 5 else "")
-        say(f"{number_of(len(numbers))} not measured: {why} (trial{'s' * (len(numbers) > 1)} {which})\n")
+        say(f"{number_of(len(numbers))} not measured: {why} ({numbered(numbers)})\n")
     if said["seconds"] is not None:
         say(f"about {clock(said['seconds'])} in all, told from two batches of each kind, and without pruning\n")
     elif not measures:

@@ -216,6 +216,15 @@ def test_a_gpu_is_known_by_the_beginning_of_its_uuid(app, sweep, monkeypatch):
     assert f"on GPU {uuid[:12]}" in done.stdout
 
 
+@pytest.fixture
+def mine(own_folder, monkeypatch):
+    """Write a module that configs may call ``mine``, for programs that see the first GPU."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
+    monkeypatch.setenv("PYTHONPATH", str(own_folder))
+    return Path("mine.py").write_text
+
+
 SLOW = """
 import time
 import lightning.pytorch as pl
@@ -246,11 +255,8 @@ class Slow(pl.LightningModule):  # a step of few and large operations, far behin
 
 
 @needs_one
-def test_the_seconds_of_a_step_are_the_gpus(own_folder, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
-    monkeypatch.setenv("PYTHONPATH", str(own_folder))
-    Path("mine.py").write_text(SLOW)
+def test_the_seconds_of_a_step_are_the_gpus(mine):
+    mine(SLOW)
     run = [
         *(sys.executable, "-m", "lightning_sweeps", "~model", "+model={_target_: mine.Slow}", "~datamodule"),
         *("+datamodule={_target_: mine.Data}", "~optimizer", "~scheduler", "trainer=gpu", "trainer.max_epochs=1"),
@@ -289,11 +295,8 @@ class Greedy(pl.LightningModule):  # one per cent of the trial's quarter of the 
 
 
 @needs_one
-def test_a_trial_out_of_memory_goes_on_with_half_the_batch_and_its_peak_is_an_objective(own_folder, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
-    monkeypatch.setenv("PYTHONPATH", str(own_folder))
-    Path("mine.py").write_text(GREEDY)
+def test_a_trial_out_of_memory_goes_on_with_half_the_batch_and_its_peak_is_an_objective(mine):
+    mine(GREEDY)
     search = [
         *(sys.executable, "-m", "lightning_sweeps", "-m", "~model", "+model={_target_: mine.Greedy}", "~datamodule"),
         *("+datamodule={_target_: mine.Data, batch_size: 128}", "~optimizer", "~scheduler", "trainer=gpu"),

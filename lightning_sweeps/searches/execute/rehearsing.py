@@ -17,15 +17,11 @@ class Rehearsing:
 
     Args:
         method: ``REHEARSE``, whose answers together get ``start_timeout``, or ``MEASURE``, of which each one does.
-
-    Attributes:
-        silence: why the last question has no answer; None if it has one.
     """
 
     def __init__(self, processes: Processes, method: str = REHEARSE) -> None:
         self.processes = processes
         self.method = method
-        self.silence: str | None = None
         self._deadline = time.monotonic() + processes.start_timeout
         self._held: tuple[TrialProcess, Connection] | None = None
 
@@ -34,34 +30,42 @@ class Rehearsing:
         return self.ask(config)[0]
 
     def ask(self, config: Any) -> tuple[Refusal, Facts]:
-        """The same, and what else was found."""
-        nothing: tuple[Refusal, Facts] = (None, {})
-        self.silence = None
+        """The same, and what else was found; without an answer why, as ``unmeasured``."""
         if self.method == MEASURE:
             self._deadline = time.monotonic() + self.processes.start_timeout
+        elif self._held is None and self.processes.servers.imports_each_time:
+            return None, {}  # importing would take as long as a trial
         try:
             packed = pickle.dumps(config)
         except Exception:  # noqa: BLE001 (whatever a config's objects raise)
-            self.silence = "the config cannot be pickled"
-            return nothing
+            return None, {"unmeasured": "the config cannot be pickled"}
         try:
-            if self._held is None:
-                if self.method == REHEARSE and self.processes.servers.imports_each_time:
-                    return nothing  # importing would take as long as a trial
-                self._held = self.processes.take()
-                self.processes.prepare()  # the process of the first trial
-                if self._hear() != READY:
-                    return nothing
-                self._held[1].send(Rehearsal(self.method))
-            self._held[1].send(packed)
-            answer: tuple[Refusal, Facts] | None = self._hear()
+            (self._held or self._take())[1].send(packed)
+            answer: tuple[Refusal, Facts] = self._hear()
+        except TimeoutError:
+            why = f"it took longer than hydra.sweeper.start_timeout={self.processes.start_timeout:g} s"
         except (EOFError, OSError):
-            self.silence = "its process ended"
-            self.close()
-            return nothing
-        return answer or nothing
+            why = "its process ended"
+        else:
+            return answer
+        self.close()
+        return None, {"unmeasured": why}
+
+    def _take(self) -> tuple[TrialProcess, Connection]:
+        self._held = held = self.processes.take()
+        self.processes.prepare()  # the process of the first trial
+        if self._hear() != READY:
+            raise EOFError
+        held[1].send(Rehearsal(self.method))
+        return held
 
     def _hear(self) -> Any:
+        """What the process says.
+
+        Raises:
+            TimeoutError: nothing in time.
+            EOFError: it has ended.
+        """
         assert self._held is not None  # noqa: S101 (for the type checker)
         process, connection = self._held
         while not process.ended and (seconds := self._deadline - time.monotonic()) > 0:
@@ -71,12 +75,7 @@ class Rehearsing:
             if (problem := self.processes.heed(ready)) is not None:
                 self.processes.go_on(problem)
                 break
-        if not process.ended and time.monotonic() >= self._deadline:
-            self.silence = f"it took longer than hydra.sweeper.start_timeout={self.processes.start_timeout:g} s"
-        else:
-            self.silence = "its process ended"
-        self.close()
-        return None
+        raise EOFError if process.ended or time.monotonic() < self._deadline else TimeoutError
 
     def close(self) -> None:
         """End the process; another one is asked next."""

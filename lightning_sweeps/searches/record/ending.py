@@ -18,14 +18,13 @@ from lightning_sweeps.searches.record.certainty import certainty, in_words
 from lightning_sweeps.searches.record.checkpoints_kept import Checkpoints
 from lightning_sweeps.searches.record.screen import say
 from lightning_sweeps.searches.record.trials_csv import ranked, spread
-from lightning_sweeps.searches.record.words import clock, number_of, short_names, shown
+from lightning_sweeps.searches.record.words import clock, number_of, numbered, short_names, shown
 from lightning_sweeps.searches.space.samplers import Exhaustive
 from lightning_sweeps.searches.store.journal import JOURNAL
 
 log = logging.getLogger(__name__)
 SHOWN_TRIALS = 5
 SHOWN_REASONS = 5
-SHOWN_NUMBERS = 8
 STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -97,7 +96,7 @@ def _best(ranking: Sequence[FrozenTrial], names: Mapping[str, str]) -> list[Text
         (f"best {_value(first)}: trial {first.number}", "bold green"), f"  {shown(first.params, names)}"
     )
     if ties:
-        line.append(f"\n  {_trials(ties)} came to the same value")
+        line.append(f"\n  {numbered(ties)} came to the same value")
     width = max([10, *(len(_value(trial)) for trial in best)])
     return [
         line,
@@ -129,7 +128,7 @@ def _failures(trials: Sequence[FrozenTrial]) -> Iterator[Text]:
     """The reasons of failures, and where a traceback is."""
     by_reason = failures(trials)
     for reason, those in by_reason[:SHOWN_REASONS]:
-        yield Text(f"  {len(those)} failed: {reason} ({_trials([one.number for one in those])})", style="red")
+        yield Text(f"  {len(those)} failed: {reason} ({numbered([one.number for one in those])})", style="red")
     if len(by_reason) > SHOWN_REASONS:
         yield Text(f"  and {len(by_reason) - SHOWN_REASONS} further reasons; see trials.csv", style="red")
     if by_reason:
@@ -159,9 +158,3 @@ def _value(trial: FrozenTrial) -> str:
 def _named_values(study: optuna.Study, trial: FrozenTrial) -> str:
     names = study.metric_names or [f"objective {place}" for place in range(len(trial.values))]
     return "  ".join(f"{name}={value:.5g}" for name, value in zip(names, trial.values, strict=True))
-
-
-def _trials(numbers: Sequence[int]) -> str:
-    """``trial 3``, ``trials 3, 5``."""
-    shown_numbers = ", ".join(map(str, numbers[:SHOWN_NUMBERS])) + (", ..." if len(numbers) > SHOWN_NUMBERS else "")
-    return f"trial{'s' if len(numbers) > 1 else ''} {shown_numbers}"

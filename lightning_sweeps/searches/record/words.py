@@ -1,7 +1,9 @@
 """Numbers, durations and parameters, as people read them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+SHOWN_NUMBERS = 8
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
@@ -38,6 +40,12 @@ def shown(params: Mapping[str, Any], names: Mapping[str, str] | None = None) -> 
 def number_of(trials: int) -> str:
     """``1 trial``, ``2 trials``."""
     return "1 trial" if trials == 1 else f"{trials} trials"
+
+
+def numbered(trials: Sequence[int]) -> str:
+    """``trial 3``, ``trials 1, 2, 4``."""
+    numbers = ", ".join(map(str, trials[:SHOWN_NUMBERS])) + (", ..." if len(trials) > SHOWN_NUMBERS else "")
+    return f"trial{'s' if len(trials) > 1 else ''} {numbers}"
 
 
 def clock(seconds: float) -> str:

@@ -1,7 +1,6 @@
 """Optuna's Gaussian process without a detour of torch's."""
 
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -34,8 +33,6 @@ class Direct(Wrapping):
 
 
 def _without_functions_of_pythons() -> AbstractContextManager[Any]:
-    torch = sys.modules.get("torch")  # imported before the first draw: see ``imports_of``
-    made: Callable[[], AbstractContextManager[Any]] = getattr(
-        getattr(torch, "_C", None), "DisableTorchFunction", nullcontext
-    )
+    torch: Any = sys.modules.get("torch")  # imported before the first draw: see ``imports_of``
+    made: type[AbstractContextManager[Any]] = getattr(torch and torch._C, "DisableTorchFunction", nullcontext)  # noqa: SLF001
     return made()
