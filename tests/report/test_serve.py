@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import chromium
@@ -138,18 +139,21 @@ def test_a_page_follows_its_search(app):
             def trials() -> int:
                 return len(window.find_elements(By.CSS_SELECTOR, "#trials tbody tr"))
 
+            def of(selector: str, what: str) -> Any:  # in one script, since the page may replace a part at any time
+                return window.execute_script(f"return document.querySelector(arguments[0]).{what}", selector)
+
             figures = len(window.find_elements(By.CLASS_NAME, "figure"))
-            window.find_element(By.CSS_SELECTOR, "input.pin[value='0']").click()
-            window.find_element(By.CSS_SELECTOR, "tr[data-trial='1']").find_elements(By.TAG_NAME, "td")[1].click()
+            of(first := "input.pin[value='0']", "click()")
+            of("tr[data-trial='1'] td:nth-of-type(2)", "click()")
             window.find_element(By.ID, "filter").send_keys("number<2")
             seen = trials()
             WebDriverWait(window, 60).until(lambda _: trials() > seen + 2)
-            shown = window.find_elements(By.CSS_SELECTOR, "#trials tbody tr:not([hidden])")
-            assert len(shown) == 2, "the filter holds for what has come"
+            shown = len(window.find_elements(By.CSS_SELECTOR, "#trials tbody tr:not([hidden])"))
+            assert shown == 2, "the filter holds for what has come"
             assert window.switch_to.active_element.get_attribute("id") == "filter", "the open panel takes no focus"
             assert window.find_element(By.ID, "panel").is_displayed()
             window.find_element(By.ID, "close").click()
-            assert window.find_element(By.CSS_SELECTOR, "input.pin[value='0']").is_selected()
+            assert of(first, "checked")
             assert window.find_element(By.ID, "side-by-side").is_displayed()
             place = window.find_element(By.CSS_SELECTOR, "#history .figure")
             window.execute_script("arguments[0].scrollIntoView()", place)
@@ -158,10 +162,10 @@ def test_a_page_follows_its_search(app):
             drawn = window.execute_script(count, place)
             WebDriverWait(window, 60).until(lambda _: window.execute_script(count, place) > drawn)
             WebDriverWait(window, 60).until(lambda _: len(window.find_elements(By.CLASS_NAME, "figure")) > figures)
-            assert window.execute_script("return window.same"), "it was not loaded anew"
-            assert "running" in window.find_element(By.CLASS_NAME, "overview").text
+            assert window.execute_script("return window.same"), "the page was not reloaded"
+            assert "running" in of(".overview", "textContent")
             os.kill(search.pid, signal.SIGKILL)
-            WebDriverWait(window, 60).until(lambda _: "stopped" in window.find_element(By.CLASS_NAME, "overview").text)
+            WebDriverWait(window, 60).until(lambda _: "stopped" in of(".overview", "textContent"))
             assert [line for line in window.get_log("browser") if line["level"] == "SEVERE"] == []
     finally:
         search.kill()
