@@ -18,7 +18,7 @@ from lightning_sweeps.searches.record.words import number_of
 
 FEWEST = 8  # complete trials, before a border says anything
 BORDER = 0.05  # of the range, on its own scale
-WIDER = 0.5  # of the range, added at the side where the best trial lies
+WIDER = 0.5  # of the range, added at the side where the best trial is
 NEARLY = 0.005  # of the best value
 CHEAPER = 0.67  # of the best trial's time
 FEWEST_FAILED = 2
@@ -52,9 +52,7 @@ def _borders(saved: Saved) -> Iterator[Advice]:
         low, high = _widened(one, upwards=place >= 1 - BORDER)
         if (low, high) == (one.low, one.high):
             continue
-        border = (
-            f"The best {name}={shown(value)} lies at the border of its range, {shown(one.low)} to {shown(one.high)}."
-        )
+        border = f"The best {name}={shown(value)} is at the border of its range, {shown(one.low)} to {shown(one.high)}."
         command = _again(saved, {name: _range(one, low, high)})
         yield Advice(f"{border} Search a wider one{':' if command else '.'}", command)
 

@@ -13,7 +13,7 @@ from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.saved import Saved
 from lightning_sweeps.searches.record.trials_csv import best_trial
 
-# Of a search, not of what it searches: where it lies, and what Hydra knows of its process.
+# Of a search, not of what it searches: where it is, and what Hydra knows of its process.
 PLACES = (
     *("hydra.sweep.", "hydra.run.", "hydra.job.", "hydra.runtime.", "hydra.overrides.", "hydra.launcher."),
     *("hydra.sweeper.study_name", "hydra.sweeper.storage"),

@@ -29,7 +29,7 @@ def metric_of(saved: Saved) -> str:
 
 
 def overview(saved: Saved) -> Facts:
-    """How the search stands."""
+    """The state of the search."""
     study = saved.study
     trials = study.get_trials(deepcopy=False)
     facts = [("trials", counted(trials) or "none")]
@@ -102,7 +102,7 @@ def rerun_command(folder: Path, number: int | None = None) -> str:
 
 
 def failures(saved: Saved) -> str:
-    """What stands above all else if most trials failed; empty if they did not."""
+    """What the page says above all else if most trials failed; empty if they did not."""
     trials = [one for one in saved.study.get_trials(deepcopy=False) if one.state.is_finished()]
     by_reason = ending.failures(trials)
     failed = sum(len(those) for _, those in by_reason)

@@ -12,4 +12,4 @@ class Figure:
     name: str
     title: str
     about: str
-    drawing: go.Figure | None  # None: there is nothing to draw, and why stands above
+    drawing: go.Figure | None  # None: there is nothing to draw, and the lines above say why

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import optuna
 
+from lightning_sweeps.report.contour import contour
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective, objectives_of
-from lightning_sweeps.report.of_parameters import contour, importance, repeats
+from lightning_sweeps.report.of_parameters import importance, repeats
 from lightning_sweeps.report.of_time import curves, history, timeline
 from lightning_sweeps.report.parallel import parallel
 from lightning_sweeps.report.pareto import pareto
@@ -19,7 +20,7 @@ MAKERS: tuple[Maker, ...] = (pareto, history, curves, importance, parallel, slic
 
 
 def figures(study: optuna.Study, metric: str) -> list[Figure]:
-    """What can be drawn of this study, in the order in which a person asks."""
+    """What can be drawn of this study, in the order in which the user asks."""
     objectives = objectives_of(study, metric)
     with warnings.catch_warnings(), _quiet():  # of experimental plots, and of trials that a plot leaves out
         warnings.simplefilter("ignore")

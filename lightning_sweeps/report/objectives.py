@@ -21,7 +21,7 @@ class Objective:
         return float(trial.values[self.index])
 
     def height(self, trial: FrozenTrial) -> float:
-        """Where a trial stands in a figure: a complete one at its value, another one at what it reported last."""
+        """Where a trial is in a figure: a complete one at its value, another one at what it reported last."""
         if trial.state is TrialState.COMPLETE:
             return self.value(trial)
         return float(trial.intermediate_values[trial.last_step or 0])

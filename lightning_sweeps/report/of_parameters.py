@@ -1,4 +1,4 @@
-"""Figures of the parameters: importance, contour, repeats."""
+"""Figures of the parameters: importance, repeats."""
 
 import importlib
 import statistics
@@ -6,19 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import optuna
-import optuna.visualization as draw
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lightning_sweeps.report.colors import COLORS, LINES, SCALE
+from lightning_sweeps.report.colors import COLORS, LINES
 from lightning_sweeps.report.figure import Figure
 from lightning_sweeps.report.objectives import Objective
 from lightning_sweeps.report.of_trials import complete_trials, names_of, shared, with_values
 from lightning_sweeps.report.table import shown
-from lightning_sweeps.searches.record.trials_csv import ranked
 
 FEWEST_FOR_IMPORTANCE = 10
-MOST_IN_CONTOUR = 120  # its grid grows with the square
 MOST_REPEATS = 30
 LONGEST_NAME = 30  # beside a bar
 
@@ -46,10 +43,10 @@ def importance(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable
         color = COLORS[TrialState.COMPLETE] if len(objectives) == 1 else LINES[one.index % len(LINES)]
         of = f" for {one.name}" if len(objectives) > 1 else ""
         if len(complete) >= FEWEST_FOR_IMPORTANCE:
-            bars.append((f"complete trials{of}", _importances(complete, names, one), {"color": color}))
+            bars.append((f"complete trials{of}", importances(complete, names, one), {"color": color}))
         if pruned:
             hollow = {"color": "rgba(0,0,0,0)", "line": {"color": COLORS[TrialState.PRUNED], "width": 1.5}}
-            bars.append((f"with pruned ones at their last value{of}", _importances(every, names, one), hollow))
+            bars.append((f"with pruned ones at their last value{of}", importances(every, names, one), hollow))
     order = sorted(names, key=lambda name: bars[0][1][name])
     for title, found, marker in bars:
         drawing.add_bar(
@@ -82,7 +79,7 @@ def _cut(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-def _importances(trials: Sequence[FrozenTrial], names: Sequence[str], objective: Objective) -> dict[str, float]:
+def importances(trials: Sequence[FrozenTrial], names: Sequence[str], objective: Objective) -> dict[str, float]:
     """By parameter; they sum up to 1."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # a second of imports
 
@@ -97,26 +94,6 @@ def _importances(trials: Sequence[FrozenTrial], names: Sequence[str], objective:
         return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=list(names))
     except ValueError:  # all values are the same
         return dict.fromkeys(names, 0.0)
-
-
-def contour(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
-    """The objective over the two most important parameters."""
-    complete = complete_trials(study)
-    names = shared(complete)
-    if len(names) < 2 or len(complete) < FEWEST_FOR_IMPORTANCE or len(objectives) > 1:
-        return
-    importances = _importances(complete, names, objectives[0])
-    pair = sorted(names, key=lambda name: -importances[name])[:2]
-    about = "The two most important."
-    if len(complete) > MOST_IN_CONTOUR:
-        best_first = ranked(study)
-        chosen = [best_first[len(complete) * index // MOST_IN_CONTOUR] for index in range(MOST_IN_CONTOUR)]
-        about += f" Drawn from {MOST_IN_CONTOUR} of the {len(complete)} complete trials, from the best to the worst."
-        study = optuna.create_study(direction=study.direction)
-        study.add_trials(chosen)
-    drawing = draw.plot_contour(study, params=pair, target_name=objectives[0].name)
-    drawing.update_traces(colorscale=SCALE, reversescale=False, selector={"type": "contour"})
-    yield Figure("contour", f"{pair[0]} and {pair[1]}", about, drawing)
 
 
 def repeats(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:

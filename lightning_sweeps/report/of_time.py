@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import optuna
-import optuna.visualization as draw
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
@@ -20,6 +20,8 @@ from lightning_sweeps.searches.record.trials_csv import ranked
 from lightning_sweeps.searches.space.constraints import violated
 
 MOST_WHOLE = 12  # whole numbers with a tick each
+SHORT = timedelta(seconds=1)  # of a bar whose end is not known
+LONG_AGO = 5  # times the longest trial
 
 
 def history(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
@@ -143,30 +145,59 @@ def _reports(trial: FrozenTrial) -> list[tuple[float, float]]:
 
 
 def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Figure]:
+    """A bar for each trial from its first start to its end, in a row for each slot."""
     del objectives
-    trials = study.get_trials(deepcopy=False)
-    if not any(trial.datetime_start for trial in trials):
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.datetime_start]
+    if not trials:
         return
-    drawing = draw.plot_timeline(study)
-    lanes = {trial.number: _lane(trial) for trial in trials}
     names = names_of(trials)
-    for trace in drawing.data:
-        trace.customdata = list(trace.y)
-        trace.text = [in_words(trials[int(number)], names) for number in trace.y]
-        trace.update(hovertemplate="%{text}<extra></extra>", textposition="none")
-        trace.marker.color = COLORS.get(TrialState.__members__.get(trace.name, TrialState.WAITING), "#888888")
-        trace.marker.line = {"width": 1, "color": "rgba(128,128,128,0.6)"}
-        trace.name = STATES[TrialState[trace.name]] if trace.name in TrialState.__members__ else trace.name.lower()
-        trace.y = [lanes[number] for number in trace.y]
-    slots = sorted(set(lanes.values()))
+    now = _now(trials)
+    drawing = go.Figure()
+    for state in TrialState:
+        if some := [trial for trial in trials if trial.state is state]:
+            drawing.add_bar(
+                x=[1000 * max(0.0, (_end(trial, now) - _start(trial)).total_seconds()) for trial in some],
+                y=[_lane(trial) for trial in some],
+                base=[_start(trial).isoformat() for trial in some],
+                orientation="h",
+                name=STATES[state],
+                customdata=[trial.number for trial in some],
+                text=[in_words(trial, names) for trial in some],
+                hovertemplate="%{text}<extra></extra>",
+                textposition="none",
+                marker={"color": COLORS[state], "line": {"width": 1, "color": "rgba(128,128,128,0.6)"}},
+            )
+    slots = sorted({_lane(trial) for trial in trials}, reverse=True)
     drawing.update_layout(
-        title=None,
-        barmode="overlay",
-        xaxis_title=None,
-        yaxis={"title": None, "categoryarray": slots[::-1], "type": "category"},
+        barmode="overlay", xaxis_type="date", yaxis={"categoryarray": slots, "type": "category"}, showlegend=True
     )
     about = "Who ran when: a row for each slot. A trial that was interrupted reaches from its first start to its end."
     yield Figure("timeline", "Timeline of the slots", about, drawing)
+
+
+def _start(trial: FrozenTrial) -> datetime:
+    assert trial.datetime_start is not None  # noqa: S101 (for the type checker)
+    return trial.datetime_start
+
+
+def _end(trial: FrozenTrial, now: datetime) -> datetime:
+    """Of a trial that has none, now if it runs."""
+    if trial.datetime_complete is not None:
+        return trial.datetime_complete
+    return now if trial.state is TrialState.RUNNING else _start(trial) + SHORT
+
+
+def _now(trials: Sequence[FrozenTrial]) -> datetime:
+    """The end of the time line.
+
+    If all that runs began long ago, it was killed, and the last end is as good as any (Optuna's rule, and its factor).
+    """
+    now = datetime.now()  # noqa: DTZ005 (as Optuna notes its times)
+    ends = [trial.datetime_complete - _start(trial) for trial in trials if trial.datetime_complete is not None]
+    running = [now - _start(trial) for trial in trials if trial.state is TrialState.RUNNING]
+    if running and (not ends or min(running) < LONG_AGO * max(ends)):
+        return now
+    return max((trial.datetime_complete for trial in trials if trial.datetime_complete is not None), default=now)
 
 
 def _lane(trial: FrozenTrial) -> str:

@@ -41,7 +41,7 @@ class Axis:
             self.ticks = [(f"{value:.4g}", self.place(value)) for value in self._marked(values, whole=whole)]
 
     def place(self, value: Any) -> float:
-        """Its height; an infinite one stands at an end."""
+        """Its height; an infinite one is at an end."""
         if self._choices:
             at = float(self._choices.index(str(value))) if str(value) in self._choices else 0.0
         else:

@@ -25,7 +25,7 @@ def trials_table(saved: Saved) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 def _folder(saved: Saved, trial: FrozenTrial) -> dict[str, str]:
-    """The trial's, as seen from the search's folder, wherever that lies now."""
+    """The trial's, as seen from the search's folder, wherever that is now."""
     folder = saved.seen(saved.folder_of(trial))
     return {} if folder is None else {"folder": folder}
 

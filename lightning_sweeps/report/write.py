@@ -24,7 +24,7 @@ from lightning_sweeps.report.still import StillStudy
 from lightning_sweeps.report.table import shown
 from lightning_sweeps.searches.record.saved import Saved
 
-# The page asks nothing of any network, whatever stands in a name or a log that it shows.
+# The page asks nothing of any network, whatever is in a name or a log that it shows.
 POLICY = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: blob:; connect-src {connect}\">"
@@ -65,7 +65,7 @@ def report_page(saved: Saved, file: Path, live: str = "") -> str:
     """The report of one search, as HTML.
 
     Args:
-        file: where it lies, from which its links are seen.
+        file: where it is, from which its links are seen.
         live: names the state of the search that it shows, if a server tells what the state is now.
     """
     saved = replace(saved, study=StillStudy(saved.study))
@@ -170,7 +170,7 @@ def _filled(template: str, context: dict[str, Any], scripts: Sequence[str] = ())
 @cache
 def _plotly() -> str:
     """As ``plotly.js`` unpacks it."""
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=4, mtime=0)).decode()
 
 
 def _part(name: str) -> Markup:

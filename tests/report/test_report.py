@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import math
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import optuna
 import pytest
 from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 from search_commands import rows, start, study, wait_until
 
@@ -166,6 +169,69 @@ def test_parameters_that_depend_on_others_are_drawn_where_they_are(own_folder):
     for trial in made.trials:
         unset = [trial.params.get("channels") is None, trial.params.get("width") is None]
         assert [height < 0 for height in by_trial[trial.number][4:6]] == unset
+
+
+def test_a_contour_has_the_best_value_of_each_place_and_every_trial_in_words(own_folder):
+    made = optuna.create_study(direction="maximize")
+    space = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(["cnn", None, "mlp"])}
+    for number in range(12):
+        params = {"lr": 10.0 ** -(1 + number % 3), "kind": ["cnn", "mlp"][number // 3 % 2]}
+        broken = {"constraints": {"size<1": 1.0 if number == 4 else -1.0}}
+        value = math.inf if number == 11 else float(number)
+        made.add_trial(create_trial(value=value, params=params, distributions=space, user_attrs=broken))
+    drawn = Page(write_report(Saved(made), own_folder / "report.html")).figure["contour"]
+    surface, allowed, violating = drawn["data"]
+    rates, kinds = ("x", "y") if drawn["layout"]["xaxis"]["title"]["text"] == "lr" else ("y", "x")
+    assert surface[rates] == [0.001, 0.01, 0.1]
+    assert surface[kinds] == [0, 1]
+    assert drawn["layout"][f"{kinds}axis"]["ticktext"] == ["cnn (6)", "mlp (5)"]
+    heights = surface["z"] if kinds == "y" else [list(row) for row in zip(*surface["z"], strict=True)]
+    assert heights == [[8, 7, 6], [5, 10, 9]], "of two trials at the same place the better one; none that is infinite"
+    assert allowed["customdata"] == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
+    assert violating["customdata"] == [4]
+    assert violating["text"] == ["trial 4, complete, 4<br>lr=0.01<br>kind=mlp"]
+
+
+def test_a_time_line_has_the_slots_and_ends_now_while_a_trial_runs(own_folder):
+    made = optuna.create_study()
+    begun = datetime.now().replace(microsecond=0) - timedelta(minutes=1)  # noqa: DTZ005 (as Optuna notes its times)
+    for number, (state, slot) in enumerate([(TrialState.COMPLETE, 0), (TrialState.FAIL, 1), (TrialState.RUNNING, 0)]):
+        trial = create_trial(
+            state=state,
+            value=1.0 if state is TrialState.COMPLETE else None,
+            user_attrs={"process": {"slot": slot}},
+            params={"x": number},
+            distributions={"x": IntDistribution(0, 9)},
+        )
+        trial.datetime_start = begun + timedelta(seconds=20 * number)
+        trial.datetime_complete = None if state is TrialState.RUNNING else begun + timedelta(seconds=20 * number + 15)
+        made.add_trial(trial)
+    made.enqueue_trial({"x": 7})  # it has not begun
+    drawn = Page(write_report(Saved(made), own_folder / "report.html")).figure["timeline"]
+    bars = {bar["name"]: bar for bar in drawn["data"]}
+    assert set(bars) == {"complete", "failed", "unfinished"}
+    assert [bars[name]["y"] for name in ("complete", "failed", "unfinished")] == [["slot 0"], ["slot 1"], ["slot 0"]]
+    assert bars["failed"]["base"] == [(begun + timedelta(seconds=20)).isoformat()]
+    assert bars["failed"]["x"] == [15_000]
+    assert 20_000 <= bars["unfinished"]["x"][0] < 80_000
+    assert bars["unfinished"]["text"][0].startswith("trial 2, unfinished")
+
+
+def test_a_report_does_not_import_matplotlib(own_folder, python_without_torch):
+    """Optuna's own figures do, if it is installed, for which the end of a search would wait half a second."""
+    Path("write.py").write_text(
+        "import sys, optuna\nfrom pathlib import Path\n"
+        "from lightning_sweeps.report.write import write_report\n"
+        "from lightning_sweeps.searches.record.saved import Saved\n"
+        "study = optuna.create_study()\n"
+        "study.optimize(lambda trial: trial.suggest_float('x', 0, 1) + trial.suggest_int('y', 0, 9), 12)\n"
+        "write_report(Saved(study), Path('report.html'))\n"
+        "print(sorted({'matplotlib', 'torch'} & sys.modules.keys()))\n"
+    )
+    done = python_without_torch("write.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+    assert {"contour", "timeline"} <= set(Page(Path("report.html")).ids)
 
 
 def test_several_objectives_have_a_pareto_front(own_folder):

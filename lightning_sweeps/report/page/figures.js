@@ -29,7 +29,7 @@ function withSelection(trace, index) {
   const uid = `trace${index}`;  // so that what is hidden by the legend stays hidden
   if (!trace.customdata || !selection.active) return [{ ...trace, uid }];
   const chosen = trace.customdata.map(number => selection.has(number));
-  if (trace.mode === "markers") {
+  if (trace.mode === "markers" || trace.type === "bar") {
     const selectedpoints = [...chosen.keys()].filter(place => chosen[place]);
     return [{ ...trace, uid, selectedpoints, unselected: { marker: { opacity: 0.12 } } }];
   }

@@ -32,7 +32,7 @@ TEXTS = {"", ".log", ".txt", ".csv", ".yaml", ".yml", ".json", ".diff", ".md", "
 
 
 class Pages:
-    """Answers requests for what lies below a folder.
+    """Answers requests for what is below a folder.
 
     Args:
         root: a search's folder, or one with searches below it.
@@ -133,7 +133,7 @@ async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[R
 
 
 def make_app(root: Path) -> Starlette:
-    """The application for what lies below a folder."""
+    """The application for what is below a folder."""
     pages = Pages(root)
     return Starlette(
         routes=[Route("/", pages.begin), Route("/{path:path}", pages.below)],

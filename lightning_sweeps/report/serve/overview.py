@@ -1,4 +1,4 @@
-"""All searches below a folder: how each stands, what it found, and how much room it takes."""
+"""All searches below a folder: the state of each, what it found, and how much room it takes."""
 
 import os
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Row:
 
 
 def searches_below(root: Path) -> Iterator[Path]:
-    """The folders of the searches, and none that lie within another search."""
+    """The folders of the searches, and none that are within another search."""
     for folder, below, files in os.walk(root):
         if SAVED in files or JOURNAL in files:
             below.clear()
@@ -47,7 +47,7 @@ class Overview:
     """Reads what has changed since it was asked last.
 
     Args:
-        root: the folder below which searches lie.
+        root: the folder below which searches are.
     """
 
     def __init__(self, root: Path) -> None:
