@@ -1,6 +1,7 @@
 """Commands in forks of an interpreter that has made their slow imports already: torch's and Lightning's take seconds.
 
-What a command itself imports of this package, and all else that it does, it does as ever, in a process of its own.
+All else that a command does, it does as ever, in a process of its own. What this package's modules read of a process
+when they are imported, the command's own process imports.
 """
 
 import atexit
@@ -13,15 +14,28 @@ import sys
 import threading
 import traceback
 import types
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
-from importlib.machinery import SourceFileLoader
+from importlib import import_module, reload
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import IO, Any, NoReturn
 
-OF_A_SEARCH = ("hydra", "optuna", "rich.console", "sqlalchemy")
+OF_A_SEARCH = (
+    "cloudpickle",
+    "hydra",
+    "jinja2",
+    "multiprocessing.connection",
+    "optuna",
+    "orjson",
+    "plotly.graph_objs._figure",
+    "rich.live",
+    "sqlalchemy",
+)
 OF_OTHERS = (
     *OF_A_SEARCH,
     "lightning.pytorch",
@@ -33,6 +47,16 @@ OF_OTHERS = (
     "torchmetrics.classification",
     "torchvision.transforms.v2",
 )
+PACKAGE = "lightning_sweeps"
+# Modules that read the environment or the working folder when they are imported, or look at what else there is.
+LOOK_AROUND = {
+    f"{PACKAGE}.rerun.repeat",
+    f"{PACKAGE}.runs.warm",
+    f"{PACKAGE}.runs.warm_fit",
+    f"{PACKAGE}.safety.trust",
+    f"{PACKAGE}.safety.user_key",
+    f"{PACKAGE}.searches.execute.importing",
+}
 # They are read when an interpreter or a library starts.
 READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
 
@@ -183,6 +207,7 @@ def _become(command: dict[str, Any], writing: int) -> NoReturn:
     first = command["cwd"] if program == "-m" else str(Path(program).absolute().parent)
     sys.path[:1] = [first, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     main = sys.modules["__main__"] = types.ModuleType("__main__")
+    _meet_this_process(program == "-m" and arguments[0])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code: object = 0
     try:
@@ -215,12 +240,58 @@ def _import_hydras_plugins() -> None:
         with suppress(ImportError):
             there = import_module(package)
             for module in walk_packages(there.__path__, f"{package}."):
+                if module.name.rpartition(".")[2].startswith("_"):  # Hydra leaves these out; one imports Ray
+                    continue
                 with suppress(ImportError):
                     import_module(module.name)
+
+
+class _NothingElse(MetaPathFinder):
+    """Refuses to import what is not there already, but for modules of the standard library and of this package."""
+
+    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+        top = fullname.partition(".")[0]
+        if fullname in LOOK_AROUND or not (top == PACKAGE or top in sys.stdlib_module_names):
+            raise ImportError(fullname)
+        return None
+
+
+def _import_this_package() -> None:
+    """What of it needs nothing that is not imported yet, and looks at nothing that a command has of its own."""
+    finder = _NothingElse()
+    sys.meta_path.insert(0, finder)
+    for module in walk_packages(import_module(PACKAGE).__path__, f"{PACKAGE}."):
+        if not module.name.endswith("__main__"):
+            with suppress(ImportError):
+                import_module(module.name)
+    sys.meta_path.remove(finder)
+
+
+def _meet_this_process(command: str | bool) -> None:
+    """Let this package see whose process it is in now, as its first import does."""
+    there = sys.modules.get(PACKAGE)
+    if there is None:
+        return
+    found = find_spec(PACKAGE)
+    if found is None or found.origin != there.__file__:  # a command of another copy
+        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+            del sys.modules[name]
+        return
+    reload(there)
+    if command in sys.modules and not hasattr(sys.modules[command], "__path__"):
+        del sys.modules[command]  # it is run, not imported
+
+
+def _leave_ends_to_the_interpreter() -> None:
+    """What its imports have to do at its own end, its forks need not: torch takes 30 ms to forget its operators."""
+    for finalizer in list(weakref.finalize._registry):
+        finalizer.atexit = False
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         import_module(name)
     _import_hydras_plugins()
+    _import_this_package()
+    _leave_ends_to_the_interpreter()
     _serve(sys.stdin, sys.stdout)
