@@ -51,8 +51,10 @@ def serve_forks(
         generators: of the program, as they were before any fork.
         handlers: the program's own, of the signals that are ignored here.
     """
-    _import_what_runs_need(program)
     reason = why_not_fork()
+    if reason is None:
+        _import_what_runs_need(program)
+        reason = why_not_fork()  # an import may have started threads
     if reason is not None:
         tell(control, Told.UNFIT, f"the program cannot be forked: {reason}")
         os._exit(0)
@@ -116,10 +118,8 @@ def _import_what_runs_need(program: Program) -> None:
     with forkable_imports(), suppress(Exception, SystemExit):
         for name in program.preload:
             importlib.import_module(name)
-        if "torch" in sys.modules:
-            importlib.import_module(
-                "torch._dynamo"
-            )  # 900 modules, which the first optimizer would import in each trial
+        if "torch" in sys.modules:  # its first optimizer would import these 900 modules in each trial
+            importlib.import_module("torch._dynamo")
         if has_lightning():
             importlib.import_module("lightning_sweeps.runs.warm_fit")
     if collects:
