@@ -50,7 +50,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def quick(session: nox.Session) -> None:
-    """What a person runs while working: the engine, spaces, storages, one real search, one real run."""
+    """What the user runs while working: the engine, spaces, storages, one real search, one real run."""
     install(session, "test")
     session.run("pytest", *QUICK, *session.posargs)
 

@@ -1,4 +1,4 @@
-"""A Lightning program of one's own under ``-m``: ``python benchmarks/own_work.py [--rounds 5] [--start-method fork]``.
+"""A user's own Lightning program under ``-m``: ``python benchmarks/own_work.py [--rounds 5] [--start-method fork]``.
 
 It imports lightning at its top and trains two steps of ``BoringModel``. The whole command, with one trial and with
 eight, is compared with a plain run of the program and with the stock sweeper, whose trials run one after another in the

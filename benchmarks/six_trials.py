@@ -147,7 +147,7 @@ def ray(data: Path) -> float:
     """Ray Tune, a core a trial."""
     from ray import tune
 
-    where = data.absolute()  # a trial stands in a folder of its own
+    where = data.absolute()  # a trial is in a folder of its own
 
     def trainable(config):
         here = Path.cwd()

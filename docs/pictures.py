@@ -1,6 +1,6 @@
 """The pictures of terminals in the README: ``nox -s pictures`` (or ``python docs/pictures.py [run|search]``).
 
-Runs the command on a terminal of its own and draws what a person sees.
+Runs the command on a terminal of its own and draws what the user sees.
 """
 
 import itertools

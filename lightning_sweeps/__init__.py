@@ -1,6 +1,6 @@
 """Hyperparameter sweeps for PyTorch Lightning, composed with Hydra and searched with Optuna.
 
-A person's own package starts from here::
+The user's own package starts from here::
 
     from lightning_sweeps import main
 

@@ -1,4 +1,4 @@
-"""The errors that a person can act on.
+"""The errors that the user can act on.
 
 Each message says, in one or two lines, what was wrong, where, and what to type instead. ``explain`` prints them
 without a traceback. Everything else is a bug, ours or the user's, and its traceback goes to the log.
@@ -57,7 +57,7 @@ class CommandError(SweepsError):
     """A run or search that was started from Python has failed. The message is what its command said.
 
     Args:
-        folder: where its log lies; None if it had not begun.
+        folder: where its log is; None if it had not begun.
     """
 
     def __init__(self, message: str, folder: Path | None) -> None:

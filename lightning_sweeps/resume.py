@@ -1,4 +1,4 @@
-"""``python -m lightning_sweeps.resume FOLDER [overrides]``: go on with the search that lies in the folder.
+"""``python -m lightning_sweeps.resume FOLDER [overrides]``: go on with the search that is in the folder.
 
 Typing the search's command again with ``hydra.sweep.dir=FOLDER`` does the same.
 """
@@ -63,7 +63,7 @@ def start_again(usage: str, *more: str) -> None:
         )
     file = folder / "multirun.yaml"
     if not file.is_file():
-        sys.exit(f"error: {given[0]}: no search lies here (it has no multirun.yaml).\n{usage.splitlines()[0]}")
+        sys.exit(f"error: {given[0]}: no search here (it has no multirun.yaml).\n{usage.splitlines()[0]}")
     from lightning_sweeps.overrides.again import typed
     from lightning_sweeps.searches.store.search_folder import read_saved_config
 

@@ -1,4 +1,4 @@
-"""``python -m lightning_sweeps.status [SEARCH]``: how a search stands, or all of those below the working folder.
+"""``python -m lightning_sweeps.status [SEARCH]``: the state of a search, or of all searches below the working folder.
 
 SEARCH is a search's folder, the word ``latest``, or an Optuna storage URL. It is only read, so anybody may ask while
 the search runs.
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def status(saved: Saved) -> dict[str, Any]:
-    """How a search stands, in plain values: what ``summary`` has, and what runs, for how long, until when."""
+    """The state of a search, in plain values: what ``summary`` has, and what runs, for how long, until when."""
     trials = saved.study.get_trials(deepcopy=False)
     told = summary(saved)
     state, where = standing(saved, trials)
@@ -147,7 +147,7 @@ def _all(*, as_json: bool) -> None:
     if as_json:
         say(json.dumps(found, indent=2) + "\n")
     elif not folders:
-        say(f"no search lies below {Path.cwd()} in {' or '.join(pattern.partition('/*')[0] for pattern in DATED)}\n")
+        say(f"no search below {Path.cwd()} in {' or '.join(pattern.partition('/*')[0] for pattern in DATED)}\n")
     else:
         say("".join(f"{_line(one)}\n" for one in found) + "".join(f"{line}\n" for line in unread))
 

@@ -17,7 +17,7 @@ class Trial:
     params: Mapping[str, Any] = {}
     directions: tuple[str, ...] = ()  # of the search: minimize or maximize, for each objective
     folder: Path | None = None  # of this trial
-    restarted: bool = False  # an earlier process of this trial was interrupted; its files lie in the folder
+    restarted: bool = False  # an earlier process of this trial was interrupted; its files are in the folder
     ckpt_path: Path | None = None  # the checkpoint that it left, for ``trainer.fit(..., ckpt_path=...)``
     pruned: bool = False  # the last answer of should_prune
     take: Literal["best", "last"] = "best"  # which report counts if the program returns None

@@ -40,7 +40,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test stands in an empty folder."""
+    """Every test is in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -18,7 +18,7 @@ class Machine:
         self.name = name
         self.link = f"{name}-h"  # its end of the cable to the hub
         self.address = f"{NETWORK}.{number}"
-        # What stands before its commands. It has a name of its own, by which two machines are told apart.
+        # A prefix for its commands. It has a name of its own, by which two machines are told apart.
         self.inside = ["ip", "netns", "exec", name, "unshare", "--uts", "sh", "-c", f'hostname {name}; exec "$@"', "sh"]
 
     def cut_off(self) -> None:

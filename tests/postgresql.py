@@ -33,7 +33,7 @@ def server(
 
     Args:
         address: it listens on.
-        inside: what stands before each of its commands.
+        inside: a prefix for each of its commands.
         hosts: that may connect.
     """
     bin_folder = programs()

@@ -27,7 +27,7 @@ def study(folder: Path = Path("s")) -> optuna.Study:
 
 
 def start(app: Path, *overrides: str, inside: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Start the app's search in the folder ``s``; ``inside`` stands before its command."""
+    """Start the app's search in the folder ``s``; ``inside`` is before its command."""
     return subprocess.Popen(
         [*inside, sys.executable, str(app), "-m", "hydra.sweep.dir=s", *overrides],
         cwd=app.parent,

@@ -1,4 +1,4 @@
-"""The command as a person types it: real processes, real signals, real folders."""
+"""The command as the user types it: real processes, real signals, real folders."""
 
 import json
 import os

@@ -111,7 +111,7 @@ def test_the_options_of_a_search_are_all_told_with_their_defaults():
 
 
 def test_troubleshooting_has_the_words_of_messages():
-    """Between dots that stand for what differs, each piece stands in the code or in what mistakes are answered."""
+    """Between dots that stand for what differs, each piece is in the code or in what mistakes are answered."""
     package = DOCS.parent / "lightning_sweeps"
     source = " ".join(file.read_text() for file in package.rglob("*.py"))
     known = (

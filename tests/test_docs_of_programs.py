@@ -1,4 +1,4 @@
-"""The docs' snippets for programs and packages of one's own, put together as they tell it."""
+"""The docs' snippets for the reader's own programs and packages, put together as they tell it."""
 
 import csv
 import re

@@ -63,4 +63,4 @@ def test_hydras_files_lie_in_the_runs_folder(run, own_folder, way, subdir):
     done = run(f"hydra.output_subdir={subdir}", *way)
     assert done.returncode == 1
     assert Path("config.yaml").read_text() == "mine: all of it\n"
-    assert done.stderr.startswith(f"error: hydra.output_subdir={subdir}: it lies in the run's folder")
+    assert done.stderr.startswith(f"error: hydra.output_subdir={subdir}: it is a folder inside the run's own")

@@ -11,7 +11,7 @@ import pytest
 import lightning_sweeps
 
 PACKAGE = Path(lightning_sweeps.__file__).parent
-# The rooms of the house from the roof down: each may import what stands below it, and nothing beside it.
+# The rooms of the house from the roof down: each may import what is below it, and nothing beside it.
 ROOMS = [
     {"__main__", "join"},
     {"__init__", "new", "replay", "resume", "rerun", "schemas", "status"},

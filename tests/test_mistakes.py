@@ -24,7 +24,7 @@ def answered(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """What a person may have lying there."""
+    """What the user may have lying there."""
     (tmp_path / "notes.txt").write_text("hello\n")
     (tmp_path / "cut.ckpt").write_bytes(b"PK\x03\x04cut")
     (tmp_path / "taken").mkdir()

@@ -10,7 +10,7 @@ from lightning_sweeps.overrides.groups import CONF, find_groups
 
 GROUPS = find_groups([CONF])
 # Tested elsewhere: they need a GPU, a second process, a process of their own (torch's profiler leaves the one it was in
-# prone to crash), a module with an optimizer, an account or a data base.
+# prone to crash), a module with an optimizer, an account or a database.
 ELSEWHERE = {"trainer=gpu", "trainer=ddp", "trainer=fsdp", "trainer=profile", "optimizer=none"}
 ELSEWHERE |= {f"logger={tracker}" for tracker in ("aim", "comet", "mlflow", "trackio", "wandb")}
 OPTIONS = [f"{group}={option}" for group, options in GROUPS.items() for option in options]

@@ -1,4 +1,4 @@
-"""No password is shown, wherever it stands in a URL."""
+"""No password is shown, wherever it is in a URL."""
 
 import json
 import shlex

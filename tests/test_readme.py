@@ -1,4 +1,4 @@
-"""Every command of the README, and of the guides that go with it, is run as it stands there."""
+"""Every command of the README, and of the guides that go with it, is run exactly as written there."""
 
 import re
 import shlex

@@ -130,7 +130,7 @@ def test_trials_come_back(own_folder, command):
     for typed, said in (
         (["s", "--trial", "9"], "no trial 9: its trials are counted from 0 to 3"),
         (["nowhere"], "nowhere: no such folder"),
-        (["."], "no search lies here (it has no multirun.yaml)."),
+        (["."], "no search here (it has no multirun.yaml)."),
         (["s", "--to-experiment", "../x"], "a name has letters, digits, - and _"),
         (["s", "--to-experiment", "mnist_mlp"], "is there already"),
         (["s", "--to-experiment", "x", "a=1"], "writes one trial as it was"),

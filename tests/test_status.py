@@ -1,4 +1,4 @@
-"""``python -m lightning_sweeps.status``: how a search stands."""
+"""``python -m lightning_sweeps.status``: the state of a search."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_a_search_that_runs_was_killed_and_has_ended(app, sweep, python_without_
 
 
 def test_where_nothing_lies(own_folder, python_without_torch):
-    assert asked(python_without_torch).startswith(f"no search lies below {own_folder}")
+    assert asked(python_without_torch).startswith(f"no search below {own_folder}")
     done = python_without_torch(*MODULE, "nowhere")
     assert done.returncode == 1
     assert done.stderr.startswith("error: nowhere: no such folder")

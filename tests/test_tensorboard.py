@@ -115,7 +115,7 @@ def test_all_outputs_are_one_logdir(searched):
         assert set(ask(f"{address}/data/runs")) == runs
 
 
-# What a person sees lies in shadow roots.
+# What the user sees is in shadow roots.
 CELLS = """
 const texts = [];
 (function walk(node) {

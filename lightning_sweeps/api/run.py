@@ -52,13 +52,13 @@ def run(overrides: Sequence[str] = (), *, program: Program | None = None, show: 
 
     Args:
         overrides: as they are typed, ``["model=mlp", "trainer.max_epochs=5"]``.
-        program: what Python runs instead, if it is a Hydra program of one's own: ``"train.py"``,
+        program: what Python runs instead, if it is your own Hydra program: ``"train.py"``,
             ``["-m", "my_package"]``.
         show: whether to print what it prints.
 
     Raises:
         ConfigError: the overrides are no list of texts.
-        CommandError: it failed; the message is what it said, and ``folder`` is where its log lies.
+        CommandError: it failed; the message is what it said, and ``folder`` is where its log is.
     """
     folder, others = new_folder("run", typed(overrides))
     command = [*start_of(program), *others, f"hydra.run.dir={override_value(folder)}"]
@@ -82,7 +82,7 @@ def load_from(folder: Path, checkpoint: Path | None, trust: Iterable[str]) -> "L
         ConfigError, CheckpointError: as ``RunResult.module`` says.
     """
     if checkpoint is None:
-        raise CheckpointError(f"{folder}: no checkpoint lies there; a run keeps one with callbacks=[best_checkpoint]")
+        raise CheckpointError(f"{folder}: no checkpoint there; a run keeps one with callbacks=[best_checkpoint]")
     from lightning_sweeps.runs.load import load_module
 
     return load_module(folder, checkpoint, trust)

@@ -74,7 +74,7 @@ def search(
         n_jobs: slots, ``hydra.sweeper.n_jobs``.
         overrides: further ones, ``["hydra/sweeper/pruner=median", "hydra.sweep.dir=FOLDER"]``. If they name the folder
             of a search that is there, the search goes on with that one, as the same command would.
-        program: what Python runs instead, if it is a Hydra program of one's own: ``"train.py"``,
+        program: what Python runs instead, if it is your own Hydra program: ``"train.py"``,
             ``["-m", "my_package"]``. Its config has ``override hydra/sweeper: study``.
         show: whether to print what the search prints; in a notebook a bar counts its trials.
         dry_run: compose and try what would be run, and leave nothing behind.

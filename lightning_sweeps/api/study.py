@@ -62,7 +62,7 @@ class Study:
         storage: the URL of its storage, if that needs a password.
 
     Raises:
-        ConfigError: no search lies there.
+        ConfigError: no search there.
     """
 
     def __init__(self, folder: str | Path, storage: str | None = None) -> None:
@@ -134,7 +134,7 @@ class Study:
         return search_with([*start_of(RESUME), str(self.folder), *budget, *typed(overrides)], self.folder, show=show)
 
     def report(self) -> Path:
-        """Write ``report.html`` anew, one file that needs no network, and return where it lies."""
+        """Rewrite ``report.html``, one file that needs no network, and return where it is."""
         from lightning_sweeps.report import write_report
 
         file = self.folder / "report.html"

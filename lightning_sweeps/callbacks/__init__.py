@@ -1,7 +1,7 @@
-"""Lightning callbacks: four that configs name, those that belong to every run, and one for a Trainer of one's own.
+"""Lightning callbacks: four that configs name, those that belong to every run, and one for a user's own Trainer.
 
 ``conf/callbacks`` offers ``EpochCheckpoint``, ``Progress``, ``SampleImages`` and ``ConfusionMatrix``; ``TrialCallback``
-is for a Trainer of one's own, and the others belong to every run.
+is for a user's own Trainer, and the others belong to every run.
 """
 
 from lightning_sweeps.callbacks.checkpoint import EpochCheckpoint

@@ -187,7 +187,7 @@ class ObjectiveTracker(QuietCallback):
         return {"observations": [(one.epoch, one.value, dict(one.others)) for one in self.observations]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        # A run that a person lets go on from another run's checkpoint has an objective of its own.
+        # A run that the user lets go on from another run's checkpoint has an objective of its own.
         if current_trial().ckpt_path is not None:
             self.observations = [Observation(*observation) for observation in state_dict["observations"]]
 

@@ -34,7 +34,7 @@ class SampleImages(QuietCallback):
 
 def grid(images: Tensor, gap: int = 2) -> Tensor:
     """Images (N, C, H, W) of any range -> one picture (3, H', W') in [0, 1], as square as can be."""
-    # Small images are enlarged, so that a person can see them.
+    # Small images are enlarged, so that the user can see them.
     images = images.repeat_interleave(scale := max(1, 48 // images.shape[-1]), -1).repeat_interleave(scale, -2)
     columns = math.ceil(math.sqrt(len(images)))
     picture: Tensor = make_grid(images, nrow=columns, padding=gap, pad_value=1.0, normalize=True)

@@ -1,4 +1,4 @@
-"""What makes a Trainer of a person's own part of a search."""
+"""What makes a user's own Trainer part of a search."""
 
 import sys
 from pathlib import Path

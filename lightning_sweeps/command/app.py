@@ -54,7 +54,7 @@ def start(conf: str | Path | None, trust: Iterable[str]) -> None:
         add_config_folder(CONF)
 
     def task(config: DictConfig) -> float | list[float] | None:
-        trusting.trust(trust)  # anew in a trial's process
+        trusting.trust(trust)  # again in a trial's process
         share_one_lightning()
         task.folders.append(Path(HydraConfig.get().runtime.output_dir))  # type: ignore[attr-defined]
         return _run(config, folders)
@@ -114,7 +114,7 @@ def _objectives(config: DictConfig) -> int:
 
 @contextmanager
 def explained(folders: Sequence[Path]) -> Iterator[None]:
-    """Turn whatever is raised into the lines that a person reads, and leave."""
+    """Turn whatever is raised into the lines that the user reads, and leave."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         yield

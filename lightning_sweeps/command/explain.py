@@ -1,4 +1,4 @@
-"""Every exception -> the one or two lines that a person reads, and the exit code."""
+"""Every exception -> the one or two lines that the user reads, and the exit code."""
 
 import errno
 import re
@@ -134,7 +134,7 @@ def _unreadable_override(override: str, text: str) -> str:
 
 
 def _options_of_hydra(group: str) -> list[str]:
-    """The options of a group that lies in Python, such as ``hydra/sweeper/sampler``."""
+    """The options of a group that is in Python, such as ``hydra/sweeper/sampler``."""
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
 

@@ -66,7 +66,7 @@ def require_own_log_files(logging: Mapping[str, Any], output_dir: str | None) ->
         output_dir: that folder; None if it is not known.
 
     Raises:
-        UntrustedTargetError: a file lies elsewhere, and ``logging.FileHandler`` is not trusted.
+        UntrustedTargetError: a file is elsewhere, and ``logging.FileHandler`` is not trusted.
     """
     for name, handler in (logging.get("handlers") or {}).items():
         file = handler.get("filename") if isinstance(handler, Mapping) else None

@@ -16,7 +16,7 @@ from lightning_sweeps.overrides.text import key_of
 from lightning_sweeps.safety.passwords import hide_passwords
 from lightning_sweeps.trackers.ready import require_no_secrets
 
-CLAIMED = "LIGHTNING_SWEEPS_CLAIMED"  # the folder that whoever started this run has made for it
+CLAIMED = "LIGHTNING_SWEEPS_CLAIMED"  # the folder that the process which started this run has made for it
 
 
 def new_folder(kind: str, overrides: Sequence[str], beside: Path | None = None) -> tuple[Path, list[str]]:
@@ -30,7 +30,7 @@ def new_folder(kind: str, overrides: Sequence[str], beside: Path | None = None) 
         The folder, which is new and empty, and the overrides that do not name it.
     """
     named, others = folder_named(kind, overrides)
-    if named is None and beside is not None:  # a person may not know which kind it is
+    if named is None and beside is not None:  # the user may not know which kind it is
         named, others = folder_named("run", others)
     now = datetime.now()  # noqa: DTZ005 (as Hydra's own folders)
     base = Path(f"outputs/{kind}s")

@@ -47,7 +47,7 @@ stock_files.read_their_target_as(StudySweeper)
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Show errors that a person can act on as one line, instead of a traceback."""
+    """Show errors that the user can act on as one line, instead of a traceback."""
     open_what_is_closed()
     gc.freeze()  # the collector need not walk through the program's objects while the search makes its own
     try:

@@ -58,7 +58,7 @@ def write_atomically(file: Path, text: str) -> None:
 def within(folder: Path, path: str | Path) -> str:
     """The path as seen from the folder, so that what is noted in it stays true when the folder is moved.
 
-    One that lies elsewhere stays absolute.
+    One that is elsewhere stays absolute.
     """
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
     base = Path(os.path.abspath(folder))  # noqa: PTH100
@@ -73,5 +73,5 @@ def require_inside(subdir: str | None) -> None:
     """
     if subdir is not None and (Path(subdir).is_absolute() or ".." in Path(subdir).parts):
         raise FolderError(
-            f"hydra.output_subdir={subdir}: it lies in the run's folder; name it without .. or a / before it"
+            f"hydra.output_subdir={subdir}: it is a folder inside the run's own; name it without .. or a / before it"
         )

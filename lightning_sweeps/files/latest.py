@@ -15,7 +15,7 @@ RUNS = "outputs/runs/*/*"
 
 
 def search_folder(named: str) -> str:
-    """The folder that a person named; for ``latest`` the search below the working folder that was begun last.
+    """The folder that the user named; for ``latest`` the search below the working folder that was begun last.
 
     Raises:
         ConfigError: ``latest``, and there is no search.
@@ -30,7 +30,7 @@ def search_folder(named: str) -> str:
 
 
 def checkpoint(named: str) -> str:
-    """The checkpoint that a person named; for ``latest`` that of the newest run below the working folder."""
+    """The checkpoint that the user named; for ``latest`` that of the newest run below the working folder."""
     if named != LATEST or Path(named).exists():
         return named
     found = list(Path().glob(f"{RUNS}/checkpoints/last.ckpt"))

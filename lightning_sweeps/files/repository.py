@@ -1,4 +1,4 @@
-"""The git repository of a person's code: the one that they stand in, else the one of the program that they run."""
+"""The git repository of the user's code: the one of the working folder, else the one of the program that is run."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def _folder(here: Path) -> Path | None:
     if _git(here, "rev-parse", "--git-dir"):
         return here
     program = Path(getattr(sys.modules.get("__main__"), "__file__", None) or "")
-    # Not this package's own checkout, nor what lies in an environment within a repository.
+    # Not this package's own checkout, nor what is in an environment within a repository.
     mine = program.is_file() and Path(__file__).parent.parent not in program.resolve().parents
     return program.parent if mine and _git(program.parent, "ls-files", program.name) else None
 

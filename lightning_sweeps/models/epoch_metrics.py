@@ -11,7 +11,7 @@ FOLD = 64
 
 
 class EpochMetrics(nn.Module):
-    """Collects the steps of one epoch; ``finish`` gives the epoch's values and begins anew.
+    """Collects the steps of one epoch; ``finish`` gives the epoch's values and starts over.
 
     Distributed, the values are those of all processes together.
     """

@@ -1,1 +1,1 @@
-"""A project of one's own: written once, and then the person's."""
+"""A new project: written once, and then the user's."""

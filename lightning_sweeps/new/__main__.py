@@ -1,4 +1,4 @@
-"""``python -m lightning_sweeps.new FOLDER``: begin a project of one's own: data, module, configs, a search, tests."""
+"""``python -m lightning_sweeps.new FOLDER``: begin a new project: data, module, configs, a search, tests."""
 
 import shlex
 import sys
@@ -14,7 +14,7 @@ from lightning_sweeps.terminal.parser import Parser
 def main() -> None:
     """Read the command line, write the project, and say what to type next."""
     parser = Parser("python -m lightning_sweeps.new", description=__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="where the project shall lie; its name is the package's too")
+    parser.add_argument("folder", metavar="FOLDER", help="where to create the project; the package gets its name")
     parser.add_argument(
         "--data",
         choices=KINDS,

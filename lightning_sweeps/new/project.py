@@ -33,11 +33,11 @@ def write_project(folder: Path, kind: str, package: str | None = None) -> str:
 
     Raises:
         ConfigError: the name is none of a package, or another package has it.
-        FolderError: something lies in the folder, or it cannot be written.
+        FolderError: something is in the folder, or it cannot be written.
     """
     name = _package_name(folder, package)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FolderError(f"{folder}: something lies there already; name a new folder")
+        raise FolderError(f"{folder}: it exists already; name a new folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as there:

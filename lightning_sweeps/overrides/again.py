@@ -1,4 +1,4 @@
-"""Commands that a person can copy: how to start this run again."""
+"""Commands that the user can copy: how to start this run again."""
 
 import json
 import os

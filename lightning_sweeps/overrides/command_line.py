@@ -59,13 +59,13 @@ def arguments() -> list[str]:
         return sys.argv[1:]
     given, typed = sys.argv[1:], _behind_the_program(sys.orig_argv)
     if typed[len(typed) - len(given) :] == given and not _is_option(typed[: len(typed) - len(given)]):
-        return given  # what stands before is another program, which runs this one
+        return given  # what comes before is another program, which runs this one
     rest = iter(typed)
     return typed if all(argument in rest for argument in given) else given
 
 
 def from_here(path: Path) -> str:
-    """The path as one would type it: relative where it lies below the working folder."""
+    """The path as one would type it: relative where it is below the working folder."""
     absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
     relative = os.path.relpath(absolute)
     return absolute if relative.startswith("..") else relative

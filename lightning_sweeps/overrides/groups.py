@@ -1,4 +1,4 @@
-"""The config groups as they lie on disk: where they are searched, and what ``--help`` says of them."""
+"""The config groups as they are on disk: where they are searched, and what ``--help`` says of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 _package = Path(__file__).parent.parent
-# In a wheel the configs lie inside the package, in a checkout beside it.
+# In a wheel the configs are inside the package, in a checkout beside it.
 CONF = next(folder for folder in (_package / "conf", _package.parent / "conf") if folder.is_dir())
 
 

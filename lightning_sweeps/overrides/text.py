@@ -22,7 +22,7 @@ def key_of(override: str) -> str:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """What stands in nested mappings, under names with dots."""
+    """What is in nested mappings, under names with dots."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{key}.")
@@ -31,7 +31,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def override_value(value: object) -> str:
-    """The text of a value, quoted for Hydra's grammar where it must be, and not where a person would not."""
+    """The text of a value, quoted for Hydra's grammar where it must be, and not where the user would not."""
     return str(value) if re.fullmatch(r"[\w./-]+", str(value), re.ASCII) else quoted(str(value))
 
 

@@ -24,7 +24,7 @@ def write_experiment(recipe: Recipe, program: str, name: str) -> tuple[str, str]
     if conf is None:
         raise ConfigError("its program has its config in its code, and no config files to put an experiment beside")
     if "site-packages" in conf.parts:
-        raise ConfigError(f"the configs lie in an installed package, {conf}; use a checkout, or an app of your own")
+        raise ConfigError(f"the configs are in an installed package, {conf}; use a checkout, or an app of your own")
     file = conf / "experiment" / f"{name}.yaml"
     if file.exists():
         raise ConfigError(f"{from_here(file)} is there already; choose another name")

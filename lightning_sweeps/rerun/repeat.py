@@ -206,7 +206,7 @@ def _drift(recipe: Recipe) -> list[str]:
     except (HydraException, YAMLError) as error:
         said = " ".join(str(error).split())
         raise ConfigError(
-            f"trial {recipe.number} cannot be composed any more: {said}\nIts config lies in {recipe.folder}/.hydra"
+            f"trial {recipe.number} cannot be composed any more: {said}\nIts config is in {recipe.folder}/.hydra"
         ) from error
     if changes:
         shown = shlex.join(changes[:SHOWN_CHANGES]) + (" ..." if len(changes) > SHOWN_CHANGES else "")

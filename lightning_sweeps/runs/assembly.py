@@ -157,7 +157,7 @@ def _continued(last: Path, module: LightningModule, limits: Mapping[str, int | N
         require_fitting(last, module, **limits)
         return _Continued(last, logged_steps(last))
     except CheckpointError as error:
-        log.warning("the trial begins anew: %s", error)
+        log.warning("the trial starts over: %s", error)
         return _Continued(step=0)
 
 

@@ -143,7 +143,7 @@ def _candidates(path: Path) -> str:
 
 
 def _overrides(path: Path) -> str:
-    """How the run that wrote the checkpoint was composed, where it lies in a run's folder."""
+    """How the run that wrote the checkpoint was composed, where it is in a run's folder."""
     file = path.absolute().parent.parent / ".hydra" / "overrides.yaml"
     if not file.is_file():
         return ""

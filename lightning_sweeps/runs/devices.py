@@ -51,7 +51,7 @@ def settle_cuda_check() -> None:
     """On a machine without CUDA, make ``torch.cuda.is_available()`` cheap for the rest of the process.
 
     Lightning asks torch to look for GPUs through NVML, so that looking does not keep a process from forking. Without a
-    GPU that loads a missing library anew at each call, and Adam calls it at each step: 0.05 to 0.2 ms.
+    GPU that looks for a missing library at each call, and Adam calls it at each step: 0.05 to 0.2 ms.
     """
     if not torch.cuda.is_available():
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)

@@ -6,7 +6,7 @@ from typing import Any
 from lightning_sweeps.trackers.contract import Plain
 from lightning_sweeps.trackers.flat import flatten, plain
 
-# What a person varies. The rest of the trainer's settings, the callbacks and the loggers do not make a better model.
+# What the user varies. The rest of the trainer's settings, the callbacks and the loggers do not make a better model.
 GROUPS = ("model", "optimizer", "scheduler", "datamodule")
 TRAINER_SETTINGS = (
     "precision",

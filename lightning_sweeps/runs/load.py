@@ -27,10 +27,10 @@ def load_module(folder: Path, checkpoint: Path, trust: Iterable[str]) -> Lightni
     """
     file = folder / ".hydra" / "config.yaml"
     if not file.is_file():
-        raise ConfigError(f"{folder}: no composed config lies there (.hydra/config.yaml), so nobody knows its model")
+        raise ConfigError(f"{folder}: no composed config there (.hydra/config.yaml), so nobody knows its model")
     composed: Any = OmegaConf.load(file)
     if not composed.get("model"):
-        raise ConfigError(f"{file}: it has no model; a program of one's own loads its checkpoint itself: {checkpoint}")
+        raise ConfigError(f"{file}: it has no model; your own program loads its checkpoint itself: {checkpoint}")
     with trusting(trust):
         datamodule = build(composed.datamodule, "datamodule") if composed.get("datamodule") else None
         module = build_module(OmegaConf.to_container(composed.model, resolve=True), datamodule)

@@ -10,7 +10,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 class NoProfiler(PassThroughProfiler):
     """Lightning's default profiler without its generator per action.
 
-    Lightning opens a profiler context around every hook of every callback, about 80 at each training step; made anew as
+    Lightning opens a profiler context around every hook of every callback, about 80 at each training step. As
     generators they take 0.1 ms of a step.
     """
 

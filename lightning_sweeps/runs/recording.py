@@ -60,7 +60,7 @@ def _ending(result: Result, *, goes_on: bool) -> Ending:
 
 @contextmanager
 def _clearer_errors(job: Assembly) -> Iterator[None]:
-    """Turn errors of Lightning and of the loss into errors that a person can act on."""
+    """Turn errors of Lightning and of the loss into errors that the user can act on."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield

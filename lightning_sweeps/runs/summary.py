@@ -1,4 +1,4 @@
-"""What a person reads before and after a run."""
+"""What the user reads before and after a run."""
 
 import shutil
 import sys
@@ -50,7 +50,7 @@ def _leaves(node: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def finished(result: Result) -> str:
-    """The last lines of a run: what came out and where it lies."""
+    """The last lines of a run: what came out and where it is."""
     lines = []
     if result.objective is not None:
         epoch = f" (epoch {result.objective_epoch})" if result.objective_epoch is not None else ""

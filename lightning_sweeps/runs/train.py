@@ -23,7 +23,7 @@ def run(config: DictConfig) -> float | list[float] | None:
     """Do what the config says, write everything into Hydra's output folder, and return the objective, or all of them.
 
     Raises:
-        SweepsError: something that a person can act on; see ``errors``.
+        SweepsError: something that the user can act on; see ``errors``.
     """
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
@@ -33,7 +33,7 @@ def run(config: DictConfig) -> float | list[float] | None:
     choices = dict(hydra_config.runtime.choices)
     if job.trainer.is_global_zero:
         log.info(summary.composed(plain, choices, from_here(folder), job.result.parameters))
-    # Of a trial, what is searched; of a run, what a person varies.
+    # Of a trial, what is searched; of a run, what the user varies.
     hyperparameters = plain_values(current_trial().params) or flat_hyperparameters(plain, choices)
     with recording(job, hyperparameters):
         DO[job.result.stage](job)

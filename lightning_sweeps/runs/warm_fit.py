@@ -17,7 +17,7 @@ with suppress(ImportError):
     import tensorboard.plugins.hparams.metadata  # noqa: F401
     import torch.utils.tensorboard
 
-# Of these only torch.nn's classes stand in a person's model as a rule.
+# Of these only torch.nn's classes are in a user's model as a rule.
 LIBRARIES = {"torch", "torchvision", "torchmetrics", "lightning", "lightning_fabric", "pytorch_lightning"}
 
 

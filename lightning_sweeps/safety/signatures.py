@@ -1,6 +1,6 @@
 """Signs the checkpoints of this user's own runs, which may be loaded whole; any other file could run code.
 
-A checkpoint is signed with the user's key when it is written. The signatures lie beside the files, so a folder can be
+A checkpoint is signed with the user's key when it is written. The signatures are beside the files, so a folder can be
 moved; a file that was changed, or that somebody else wrote, has none that fits.
 """
 

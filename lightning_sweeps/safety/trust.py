@@ -64,7 +64,7 @@ DECIDES_ON_CODE = (
     "TRITON_",
     "TORCH_EXTENSIONS_DIR",
     "TORCH_HOME",
-    "HOME",  # the key of one's own checkpoints lies there, and what tools run at their start
+    "HOME",  # the key that signs checkpoints is there, and what tools run at their start
     "XDG_",
     "BASH_ENV",
     "OMP_TOOL",
@@ -77,13 +77,13 @@ DECIDES_ON_CODE = (
 
 
 def trust(packages: Iterable[str]) -> None:
-    """Allow configs to call what lies in these packages (or these exact dotted names), for this process."""
+    """Allow configs to call what is in these packages (or these exact dotted names), for this process."""
     _trusted_by_python.extend(package for package in packages if package not in _trusted_by_python)
 
 
 @contextmanager
 def trusting(packages: Iterable[str]) -> Iterator[None]:
-    """Inside, what lies in these packages is trusted too."""
+    """Inside, what is in these packages is trusted too."""
     before = list(_trusted_by_python)
     trust(packages)
     try:
@@ -151,7 +151,7 @@ def _untrusted(where: str, target: str) -> UntrustedTargetError:
 
 
 def in_python_or_environment(name: str) -> str:
-    """How a person trusts it, for messages."""
+    """How the user trusts it, for messages."""
     return f"from Python, main(trust=['{name}']), or with {TRUST_VARIABLE}={name}"
 
 

@@ -1,4 +1,4 @@
-"""What this user wrote on this machine, told by a key that lies in the home and nowhere else."""
+"""What this user wrote on this machine, told by a key that is in the home and nowhere else."""
 
 import hmac
 import os
@@ -30,7 +30,7 @@ def _state_folder() -> Path | None:
         return None
 
 
-# Where it lies is read once, before a config could set another place (hydra.job.env_set).
+# Its place is read once, before a config could set another place (hydra.job.env_set).
 _FOLDER = _state_folder()
 
 

@@ -1,6 +1,6 @@
 """``python -m lightning_sweeps.schemas``: write the JSON schemas of the config files, for editors.
 
-They lie in ``schemas`` beside the folder of configs; ``.vscode/settings.json`` names them for VS Code's YAML extension.
+They are in ``schemas`` beside the folder of configs; ``.vscode/settings.json`` names them for VS Code's YAML extension.
 """
 
 import json

@@ -97,7 +97,7 @@ PRUNERS = {
 
 @dataclass
 class StudySweeper:
-    """Options of the stock Optuna sweeper under their names, then this one's own."""
+    """Options of the stock Optuna sweeper under their names, then those of this sweeper."""
 
     _target_: str = "lightning_sweeps.command.sweeper.StudySweeper"
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "auto"}, {"pruner": "none"}])

@@ -75,7 +75,7 @@ def detach(config: DictConfig, folders: list[Path], *, join: bool, launched: boo
     shown = shlex.quote(from_here(folder))
     say(
         f"{said}it goes on without this terminal, and says the rest in {from_here(output)}\n"
-        f"how it stands: python -m lightning_sweeps.status {shown}\nstop it: kill {process.pid}\n"
+        f"its state: python -m lightning_sweeps.status {shown}\nstop it: kill {process.pid}\n"
     )
     sys.exit(0)
 

@@ -46,8 +46,8 @@ def dry_run(plan: Plan, config: DictConfig, processes: Processes | None, task_fu
     """
     if (folder := Path(str(config.hydra.sweep.dir)) / JOURNAL).is_file():
         raise ConfigError(
-            f"hydra.sweeper.dry_run: a search lies in {folder.parent} already; a dry run is of one that has not begun."
-            f"\nHow it stands: python -m lightning_sweeps.status {folder.parent}"
+            f"hydra.sweeper.dry_run: there is a search in {folder.parent} already; a dry run is for a new one."
+            f"\nIts state: python -m lightning_sweeps.status {folder.parent}"
         )
     points = _points(plan)
     kinds: dict[str, Mapping[str, Any]] = {}

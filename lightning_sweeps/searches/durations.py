@@ -1,4 +1,4 @@
-"""Seconds, as a person writes them."""
+"""Seconds, as the user writes them."""
 
 import math
 import re

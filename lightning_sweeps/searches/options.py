@@ -17,7 +17,7 @@ ISOLATIONS = ("process", "none")
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may set below ``hydra.sweeper``; ``config.py`` has the defaults and says what each means.
+    """What the user may set below ``hydra.sweeper``; ``config.py`` has the defaults and says what each means.
 
     Durations are seconds. ``sampler``, ``pruner`` and ``params`` are configs: who builds these parts reads them.
     """

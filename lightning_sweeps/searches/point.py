@@ -1,4 +1,4 @@
-"""A point of the space, as a person types it: for the first trials, and for priors."""
+"""A point of the space, as the user types it: for the first trials, and for priors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def point_of(texts: Mapping[str, str], where: str, space: Space) -> dict[str, An
     the first one is meant that may be there and has the value.
 
     Raises:
-        ConfigError: a parameter is not searched, or a value lies outside its range.
+        ConfigError: a parameter is not searched, or a value is outside its range.
     """
     named = {name: _named(name, space) for name in texts}
     point = _rows({name: text for name, text in texts.items() if not named[name]}, where, space)
@@ -99,12 +99,12 @@ def inside(point: Mapping[str, Any], where: str, space: Space) -> dict[str, Any]
     """The point, with values of what its parameters depend on.
 
     Raises:
-        ConfigError: a value lies outside, or two of them exclude each other.
+        ConfigError: a value is outside, or two of them exclude each other.
     """
     for name, value in point.items():
         if not contains(space.distributions[name], value):
             allowed = typed(distribution_to_json(space.distributions[name]))
-            raise ConfigError(f"{where}: {key_of(name)}={value} lies outside of {allowed}")
+            raise ConfigError(f"{where}: {key_of(name)}={value} is outside of {allowed}")
     whole = dict(point)
     for name in point:
         if _is_absent(name, point, space):

@@ -75,7 +75,7 @@ def search(
         sweep: what a worker on another machine calls.
 
     Raises:
-        SweepsError: something that a person can act on, before the first trial.
+        SweepsError: something that the user can act on, before the first trial.
         SystemExit: 1 if too many trials failed or none was complete, 130 after Ctrl-C.
     """
     config, join = program.config, options.join
@@ -92,7 +92,7 @@ def search(
         if servers is not None:
             processes = Processes(*servers, plan.directions, slots, plan.start_timeout)
             stack.callback(processes.close)
-            if not join:  # whoever began the search has done so
+            if not join:  # the supervisor that began the search has done so
                 _rehearse(plan, processes, program.task_function)
         if wants_dry_run(options.dry_run, program.task_function, config):
             dry_run(plan, config, processes, program.task_function, slots.count)

@@ -28,6 +28,14 @@ BEST = 3  # trials of an earlier search, unless a number is given
 OURS = {*COLUMNS, "value_std", "value_parts"}  # columns of trials.csv that are no parameters
 
 
+class _NoPointError(ConfigError):
+    """The config has no value of its own for a parameter."""
+
+
+class _OutsideError(_NoPointError):
+    """The config's value of a parameter is none of the space's."""
+
+
 @dataclass(frozen=True)
 class WarmStart:
     """Points of the space that the first trials have; a parameter that a point lacks is drawn.
@@ -59,17 +67,20 @@ def warm_start(
         samples: whether a sampler draws trials. If every combination is run, their order is all that could change.
 
     Raises:
-        ConfigError: there is no such thing, or it lies outside the space.
+        ConfigError: there is no such thing, or it is outside the space.
     """
     if given is None or given == [] or not space.distributions:
         return WarmStart()
     if given == AUTO:
         if not samples:
             return WarmStart()
-        point, outside = _of_the_config(space, compose)
-        if "lies outside" in outside:
-            return WarmStart(said=f"the first trial does not have the config's own values: {outside}")
-        return WarmStart() if outside or not point else WarmStart([point], "the first one has the config's own values")
+        try:
+            point = _of_the_config(space, compose)
+        except _OutsideError as error:
+            return WarmStart(said=f"the first trial does not have the config's own values: {error}")
+        except _NoPointError:
+            return WarmStart()
+        return WarmStart([point], "the first one has the config's own values") if point else WarmStart()
     if not samples:
         raise ConfigError(f"{OPTION}: every combination of this space is run, so there is nothing to begin with")
     parts = given if OmegaConf.is_list(given) or isinstance(given, list | tuple) else [given]
@@ -85,9 +96,10 @@ def warm_start(
 
 def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, Any]]:
     if part == CONFIG:
-        point, outside = _of_the_config(space, compose)
-        if outside:
-            raise ConfigError(f"{OPTION}=config: {outside}")
+        try:
+            point = _of_the_config(space, compose)
+        except _NoPointError as error:
+            raise ConfigError(f"{OPTION}=config: {error}") from None
         yield point
     elif isinstance(part, Mapping) and "from" in part:
         if unknown := sorted(set(part) - {"from", "best", "study"}):
@@ -109,8 +121,12 @@ def _points(part: Any, space: Space, compose: Composer) -> Iterator[dict[str, An
         yield point_of({key_of(one): one.partition("=")[2] for one in lines}, OPTION, space)
 
 
-def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str]:
-    """The point at which the config stands without the search, and what of it lies outside of the space."""
+def _of_the_config(space: Space, compose: Composer) -> dict[str, Any]:
+    """The point that the config holds without the search.
+
+    Raises:
+        _NoPointError: it holds none, or one that is outside of the space.
+    """
     config = compose.numbered(space.overrides({}))
     point: dict[str, Any] = {}
     for name, distribution in space.distributions.items():
@@ -119,18 +135,19 @@ def _of_the_config(space: Space, compose: Composer) -> tuple[dict[str, Any], str
         if name in space.rows:
             row = _row_of_the_config(space.rows[name], config)
             if row is None:
-                return {}, f"what it holds lies outside of all values of {name}"
+                raise _OutsideError(f"what the config holds is outside of all values of {name}")
             point[name] = row
             continue
         key = key_of(space.key(name))
         held = _held(config, key)
         if held is None:
-            return {}, f"the config has no value of its own for {key}"
+            raise _NoPointError(f"the config has no value of its own for {key}")
         value = value_of(key, held if isinstance(held, str) else written(held), OPTION, space, name)
         if not contains(distribution, value):
-            return {}, f"the config's own {key}={held} lies outside of {typed(distribution_to_json(distribution))}"
+            allowed = typed(distribution_to_json(distribution))
+            raise _OutsideError(f"the config's own {key}={held} is outside of {allowed}")
         point[name] = value
-    return point, ""
+    return point
 
 
 def _row_of_the_config(rows: Mapping[Any, Sequence[str]], config: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What a person types and reads."""
+"""What the user types and reads."""

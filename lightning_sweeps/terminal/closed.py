@@ -1,4 +1,4 @@
-"""Standard streams that whoever started this process has closed, as with ``2>&-``."""
+"""Standard streams that were closed when this process started, as with ``2>&-``."""
 
 import os
 import sys

@@ -12,7 +12,7 @@ from lightning_sweeps.trackers.ids import keep_id, known_id
 
 
 class Aim(Tracker):
-    """Its runs lie in a repository, ``.aim`` in the working folder."""
+    """Its runs are in a repository, ``.aim`` in the working folder."""
 
     def settings(self, about: About) -> dict[str, Any]:
         given = known_id(about.folder, "aim")

@@ -21,7 +21,7 @@ class About:
         group: the search that it is a trial of; None for a run of its own.
         folder: the run's.
         shared: the search's folder, or the run's own.
-        from_step: the step that a trial goes on from which was interrupted, 0 if it begins anew; else None.
+        from_step: the step that a trial goes on from which was interrupted, 0 if it starts over; else None.
         writes: whether this is the process that tells the trackers; of a distributed run one does.
     """
 

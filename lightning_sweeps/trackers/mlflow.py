@@ -24,13 +24,13 @@ class MLflow(Tracker):
         return {"run_name": about.name, **({"run_id": given} if given else {})}
 
     def overruled(self, node: Mapping[str, Any], about: About) -> dict[str, Any]:
-        """Pictures lie beside the data base, and not in the working folder."""
+        """Pictures are beside the database, and not in the working folder."""
         if (file := _sqlite(node)) is None or node.get("artifact_location") is not None:
             return {}
         return {"artifact_location": str(file.with_name("mlflow").absolute())}
 
     def opening(self, node: Mapping[str, Any]) -> AbstractContextManager[object]:
-        """Two processes must not make the tables of a new data base at once."""
+        """Two processes must not make the tables of a new database at once."""
         if (file := _sqlite(node)) is None:
             return nullcontext()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ class MLflow(Tracker):
 
 
 def _sqlite(node: Mapping[str, Any]) -> Path | None:
-    """The file of its data base, if it has one."""
+    """The file of its database, if it has one."""
     found = re.fullmatch(r"sqlite:///([^?]+).*", str(node.get("tracking_uri")))
     return Path(found[1]) if found else None
 

@@ -32,7 +32,7 @@ def require_loggers(nodes: Any) -> None:
         nodes: the config's group ``logger``, not resolved.
 
     Raises:
-        ConfigError: they are not, or a key stands in the config.
+        ConfigError: they are not, or a key is in the config.
     """
     require_no_secrets(nodes)
     for name, node in _loggers(nodes):
@@ -58,14 +58,14 @@ def require_no_secrets(nodes: Any) -> None:
     """Keys come from the environment: a config is written into files, and shown.
 
     Raises:
-        ConfigError: one stands in the config, and not as ``${oc.env:...}``.
+        ConfigError: one is in the config, and not as ``${oc.env:...}``.
     """
     for name, node in _loggers(nodes):
         for key, value in node.items():
             secret = SECRET.search(str(key)) or PASSWORD.search(str(value))
             if secret and value is not None and not str(value).startswith("${oc.env:"):
                 raise ConfigError(
-                    f"logger.{name}.{key}: what stands in a config ends in files; set the variable of the environment "
+                    f"logger.{name}.{key}: what is in a config ends up in files; set the variable of the environment "
                     "that the tracker reads"
                 )
 

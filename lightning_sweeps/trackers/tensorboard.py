@@ -53,7 +53,7 @@ class TensorBoard(Tracker):
     def end(self, logger: Any, hyperparameters: Mapping[str, Plain], ending: Ending) -> None:
         """Write the run's one entry: the definition, the objective's value and the end of the session.
 
-        All three lie in the run's own event files, and there is no placeholder value: TensorBoard shows an entry only
+        All three are in the run's own event files, and there is no placeholder value: TensorBoard shows an entry only
         together with a metric of the same tag. Lightning writes its own with ``hp_metric=-1`` at the start of a run.
         """
         if ending.stage != "fit" or ending.goes_on:  # one entry for a trial, when it has ended

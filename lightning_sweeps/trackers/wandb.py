@@ -11,7 +11,7 @@ from lightning_sweeps.trackers.ids import keep_id, known_id
 
 
 class WandB(Tracker):
-    """Its runs have ids of one's own choice, by which an interrupted trial goes on in its run."""
+    """Its runs have ids that the caller chooses, by which an interrupted trial goes on in its run."""
 
     def settings(self, about: About) -> dict[str, Any]:
         given = known_id(about.folder, "wandb") or uuid.uuid4().hex[:12]

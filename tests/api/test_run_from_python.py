@@ -35,7 +35,7 @@ def test_a_run_without_a_checkpoint_says_so(own_folder):
     result = run([*QUICK, "callbacks=none", "hydra.run.dir=run"], show=False)
     assert result.folder == own_folder / "run"
     assert result.checkpoint is None
-    with pytest.raises(CheckpointError, match=r"no checkpoint lies there; a run keeps one with callbacks="):
+    with pytest.raises(CheckpointError, match=r"no checkpoint there; a run keeps one with callbacks="):
         result.module()
 
 

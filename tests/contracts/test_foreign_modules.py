@@ -43,7 +43,7 @@ def overrides(name: str, *more: str) -> list[str]:
 
 
 def plain(name: str, epochs: int, checkpoint: Path | None = None) -> pl.Trainer:
-    """The same under a Trainer of one's own."""
+    """The same under a user's own Trainer."""
     seed_everything(0, workers=True, verbose=False)
     datamodule = foreign_modules.data_of(name)
     module = getattr(foreign_modules, name)()

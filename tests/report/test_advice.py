@@ -63,7 +63,7 @@ def test_a_best_value_at_the_border_of_its_range(one, values, wider):
         assert told(made) == {}
         return
     ((said, command),) = told(made).items()
-    assert "lies at the border of its range" in said
+    assert "is at the border of its range" in said
     assert shlex.split(command) == shlex.split(f"python train.py -m k=range(1,5) {shlex.quote(wider.strip(chr(39)))}")
 
 

@@ -1,4 +1,4 @@
-"""The report as a person uses it."""
+"""The report as the user uses it."""
 
 import math
 from collections.abc import Iterator

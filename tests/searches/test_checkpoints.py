@@ -50,7 +50,7 @@ def test_the_best_and_the_running_stay(keep, stay, own_folder):
     assert kept(own_folder) == stay
     gone = 7 - len(stay)
     assert (checkpoints.trials, checkpoints.freed) == (gone, gone * 200)
-    assert len(list(own_folder.glob("*/mine.ckpt"))) == 7, "only what lies in checkpoints/"
+    assert len(list(own_folder.glob("*/mine.ckpt"))) == 7, "only what is in checkpoints/"
     assert len(list(own_folder.glob("*/checkpoints/notes.txt"))) == 7
 
 

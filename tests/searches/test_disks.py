@@ -49,6 +49,6 @@ def test_the_warning_says_what_to_use(mounts, caplog):
         warn_of_network(Path("/home/me/study.journal"))
         warn_of_network(Path("/var/study.journal"))
     first, second = (record.getMessage() for record in caplog.records)
-    assert first.startswith("/home/me/study.db lies on a network file system (nfs4): SQLite's file may be damaged")
-    assert second.startswith("/home/me/study.journal lies on a network file system (nfs4): supervisors of several")
+    assert first.startswith("/home/me/study.db is on a network file system (nfs4): SQLite's file may be damaged")
+    assert second.startswith("/home/me/study.journal is on a network file system (nfs4): supervisors of several")
     assert all("postgresql" in record.getMessage() for record in caplog.records)

@@ -185,7 +185,7 @@ def test_indices_mean_to_cuda_what_they_mean_to_nvidia_smi(monkeypatch):
     monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     show_gpus("1")
-    assert "CUDA_DEVICE_ORDER" not in os.environ, "a person's own indices are left as they are"
+    assert "CUDA_DEVICE_ORDER" not in os.environ, "the user's own indices are left as they are"
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     show_gpus("0")
     assert (os.environ["CUDA_DEVICE_ORDER"], os.environ["CUDA_VISIBLE_DEVICES"]) == ("PCI_BUS_ID", "0")

@@ -45,7 +45,7 @@ def hydra_sweep_runner(monkeypatch):
 
 
 def job_return(folder: Path, sweep: test_utils.SweepTaskFunction) -> JobReturn:
-    """A job as Hydra's launchers return it, of what lies in the trial's folder."""
+    """A job as Hydra's launchers return it, of what is in the trial's folder."""
     result = JobReturn()
     result.cfg = OmegaConf.load(folder / ".hydra" / "config.yaml")
     result.hydra_cfg = OmegaConf.load(folder / ".hydra" / "hydra.yaml")

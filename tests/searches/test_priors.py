@@ -74,7 +74,7 @@ def test_a_value_near_another_lies_in_the_range(distribution, value):
     ("given", "samples", "said"),
     [
         ({"optimizer.lrr": 1e-3}, True, "hydra.sweeper.priors: optimizer.lrr is not searched. Did you mean"),
-        ({"optimizer.lr": 5}, True, "optimizer.lr=5 lies outside of tag(log,interval(1e-05,0.1))"),
+        ({"optimizer.lr": 5}, True, "optimizer.lr=5 is outside of tag(log,interval(1e-05,0.1))"),
         ([1], True, "hydra.sweeper.priors=[1]: it is parameters with values"),
         (GIVEN, False, "every combination of this space is run"),
     ],

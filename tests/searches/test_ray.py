@@ -31,7 +31,7 @@ def test_workers_run_on_the_nodes_of_a_cluster(app):
         *SEARCH, "hydra.sweep.dir=s", "hydra.sweeper.n_trials=12", "sleep=0.3", "hydra.sweeper.workers=2",
         "hydra/launcher=ray", "hydra.launcher.ray.init.address=auto", "+hydra.launcher.ray.remote.num_gpus=1",
     ]  # fmt: skip
-    # Its sockets lie in this folder, and their paths must be short.
+    # Its sockets are in this folder, and their paths must be short.
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder, machines(2) as (_, head, node):
         start_node(head, environment, "--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={folder}")
         start_node(node, environment, f"--address={head.address}:{PORT}")

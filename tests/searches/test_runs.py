@@ -111,7 +111,7 @@ def test_a_search_without_an_objective_is_refused(command):
 
 
 def test_resume_says_what_is_wrong(command, own_folder):
-    for arguments, said in (((), "usage"), (("--trust",), "usage"), (("nowhere",), "no search lies here")):
+    for arguments, said in (((), "usage"), (("--trust",), "usage"), (("nowhere",), "no search here")):
         done = command(*arguments, module="lightning_sweeps.resume")
         assert done.returncode == 1
         assert said in done.stderr
@@ -161,7 +161,7 @@ def test_a_trial_that_has_more_epochs_than_now_are_asked_for_begins_anew(command
     done = command(*search, "trainer.max_epochs=2", "hydra.sweeper.allow_changes=true")
     assert done.returncode == 0, done.stderr
     assert [trial.state for trial in study().trials] == [TrialState.COMPLETE] * 2
-    assert "the trial begins anew" in Path("s/0/run.log").read_text()
+    assert "the trial starts over" in Path("s/0/run.log").read_text()
 
 
 def test_a_password_typed_for_one_run_is_in_none_of_its_files(command):

@@ -1,4 +1,4 @@
-"""A search as a person meets it: real processes, real signals, real files."""
+"""A search as the user meets it: real processes, real signals, real files."""
 
 import json
 import signal

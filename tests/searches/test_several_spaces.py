@@ -117,7 +117,7 @@ def test_a_point_may_be_typed_as_the_overrides_of_a_trial_and_says_which_part_it
     [
         ({"optimizer": "lion"}, "no value of space has optimizer=lion"),
         ({"optimizer": "sgd", "width": "8"}, "width is there only if space=optimizer=adam"),
-        ({"optimizer.lr": "7"}, "optimizer.lr=7 lies outside of"),
+        ({"optimizer.lr": "7"}, "optimizer.lr=7 is outside of"),
         ({"depth": "1"}, "depth is not searched"),
     ],
 )

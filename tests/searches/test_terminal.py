@@ -1,4 +1,4 @@
-"""What a person sees of a search: on terminals of two widths, in a log file, and at its end."""
+"""What the user sees of a search: on terminals of two widths, in a log file, and at its end."""
 
 import os
 import sys

@@ -36,7 +36,7 @@ def test_a_search_begins_with_the_configs_own_values_unless_they_lie_outside(swe
         assert done.returncode == 0, done.stderr
         assert "the first one has" not in done.stdout
         assert (
-            "the first trial does not have the config's own values: the config's own x=1.0 lies outside" in done.stdout
+            "the first trial does not have the config's own values: the config's own x=1.0 is outside" in done.stdout
         ) is (number == 1)
     assert params("other0")[0] != {"x": 1.0, "y": 0}
 
@@ -73,12 +73,12 @@ def test_points_wait_in_a_database_too(sweep):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("{x:7}", "hydra.sweeper.warm_start: x=7 lies outside of interval(-5.0,5.0)"),
-        ("[{y:1.5}]", "y=1.5 lies outside of int(interval(0,3))"),
+        ("{x:7}", "hydra.sweeper.warm_start: x=7 is outside of interval(-5.0,5.0)"),
+        ("[{y:1.5}]", "y=1.5 is outside of int(interval(0,3))"),
         ("{z:1}", "z is not searched"),
         ("nowhere", "hydra.sweeper.warm_start=nowhere: no such folder"),
         ("none.csv", "none.csv: No such file or directory"),
-        ("wide.csv", "wide.csv, line 3: x=50 lies outside of interval(-5.0,5.0)"),
+        ("wide.csv", "wide.csv, line 3: x=50 is outside of interval(-5.0,5.0)"),
         ("{from:nowhere,bset:2}", "bset: an earlier search is {from: FOLDER, best: 3"),
         ("5", "name config, overrides as"),
         ("[{x:1},{x:2},{x:3},{x:4}]", "has 4 points, and the budget is 3 trials"),
@@ -95,7 +95,7 @@ def test_what_cannot_be_is_said_before_the_first_trial(sweep, typed, said):
 
 def test_an_own_value_outside_of_the_space_is_said_if_it_was_asked_for(sweep):
     done = sweep("x=interval(2.0,5.0)", "hydra.sweeper.n_trials=3", warm("config"))
-    assert "warm_start=config: the config's own x=1.0 lies outside of interval(2.0,5.0)" in done.stderr
+    assert "warm_start=config: the config's own x=1.0 is outside of interval(2.0,5.0)" in done.stderr
     done = sweep("x=1.0,2.0", warm("config"))
     assert "every combination of this space is run" in done.stderr
 

@@ -59,7 +59,7 @@ def test_a_supervisor_joins_and_takes_over_when_the_first_is_killed(app):
 def test_there_must_be_a_search_to_join(command, own_folder):
     done = command("s", module="lightning_sweeps.join")
     assert done.returncode == 1
-    assert "no search lies here" in done.stderr
+    assert "no search here" in done.stderr
     assert not list(own_folder.iterdir())
     done = command("sqlite:///study.db", module="lightning_sweeps.join")
     assert "typed again with it and the study_name" in done.stderr

@@ -249,7 +249,7 @@ WANDB = {"_target_": "lightning.pytorch.loggers.WandbLogger", "offline": False}
     ("node", "said"),
     [
         (WANDB, "nobody is logged in to Weights & Biases.\nSet WANDB_API_KEY, run wandb login"),
-        ({**WANDB, "offline": True, "api_key": "x"}, "logger.one.api_key: what stands in a config ends in files"),
+        ({**WANDB, "offline": True, "api_key": "x"}, "logger.one.api_key: what is in a config ends up in files"),
         ({"_target_": "lightning.pytorch.loggers.CometLogger"}, "Comet has no key"),
     ],
 )
@@ -278,7 +278,7 @@ def test_a_key_in_a_command_line_reaches_no_file(own_folder, command):
     for multirun in ([], ["-m", "seed=1,2"]):
         done = command(*multirun, "+logger.tensorboard.api_key=my-secret", "hydra.run.dir=r", "hydra.sweep.dir=s")
         assert done.returncode == 1
-        assert done.stderr.startswith("error: logger.tensorboard.api_key: what stands in a config ends in files")
+        assert done.stderr.startswith("error: logger.tensorboard.api_key: what is in a config ends up in files")
     assert not any("my-secret" in file.read_text() for file in own_folder.rglob("*") if file.is_file())
 
 
@@ -291,5 +291,5 @@ def test_a_server_that_does_not_answer_and_a_password_in_its_url_are_said(monkey
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     with pytest.raises(ConfigError, match="no MLflow server answers"):
         require_loggers({"one": {**node, "tracking_uri": "${oc.env:MLFLOW_TRACKING_URI,x}"}})
-    with pytest.raises(ConfigError, match=r"logger.one.tracking_uri: what stands in a config ends in files"):
+    with pytest.raises(ConfigError, match=r"logger.one.tracking_uri: what is in a config ends up in files"):
         require_loggers({"one": {**node, "tracking_uri": "http://me:secret@127.0.0.1"}})

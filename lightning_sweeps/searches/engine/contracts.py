@@ -258,7 +258,7 @@ class Ledger(Protocol):
 
 
 class View(Protocol):
-    """What a person sees meanwhile.
+    """What the user sees meanwhile.
 
     Attributes:
         next_draw: when it wants to be drawn again, on the loop's clock.
@@ -273,4 +273,4 @@ class View(Protocol):
         """The running trials are asked to stop, since this signal has come."""
 
     def draw(self, running: Collection[Any], tally: Any) -> None:
-        """Show how it stands."""
+        """Show its state."""

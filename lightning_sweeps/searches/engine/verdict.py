@@ -26,7 +26,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A trial's outcome, and whether its cause lies outside of the trial, so that it may be run again."""
+    """A trial's outcome, and whether its cause is outside of the trial, so that it may be run again."""
 
     outcome: Outcome
     from_outside: bool = False

@@ -101,7 +101,7 @@ class InProcessExecutor:
         trial = ReportingTrial(facts, report, lambda _: None)
         process, context = os.getpid(), self.program.hydra_context
         try:
-            # The search's handler only notes Ctrl-C for the loop, which stands still while a trial runs here.
+            # The search's handler only notes Ctrl-C for the loop, which waits while a trial runs here.
             with handled(interrupt, signal.SIGINT):
                 outcome = run_trial(trial, context, self.program.task_function, member.config)
             leave_if_forked(process)

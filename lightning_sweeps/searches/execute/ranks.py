@@ -60,7 +60,7 @@ def start_ranks_by(send: Callable[[Launch], None], cores: int) -> None:
     """Let Lightning's launchers, as far as they are imported, ask the supervisor for a trial's other processes.
 
     This replaces a private method. torchrun's variables, which Lightning reads first, are no way out: they give the
-    number of processes before the trainer is made, and in a program of a person's own only its trainer knows that.
+    number of processes before the trainer is made, and in a user's own program only its trainer knows that.
     Tested with Lightning 2.6; ``tests/test_private_parts.py`` fails if a release has another launcher.
 
     Args:

@@ -18,7 +18,7 @@ class Generators:
     """
 
     def __init__(self) -> None:
-        self._pythons = random.getstate() if _seeded() else None  # a fork seeds it anew
+        self._pythons = random.getstate() if _seeded() else None  # a fork reseeds it
         self._unseeded = _made_without_a_seed()
 
     def after_fork(self) -> None:

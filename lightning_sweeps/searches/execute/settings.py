@@ -49,7 +49,7 @@ def restore(settings: dict[str, Any]) -> None:
 
 
 def set_warning_filters(filters: list[Any]) -> None:
-    """Replace the warning filters in place, so that whoever holds the list sees the new ones."""
+    """Replace the warning filters in place, so that everybody who holds the list sees the new ones."""
     warnings.resetwarnings()
     warnings.filters[:] = filters  # type: ignore[index]
 

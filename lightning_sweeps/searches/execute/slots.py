@@ -52,7 +52,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class Asked:
-    """How a person wants the machine to be divided.
+    """How the user wants the machine to be divided.
 
     Args:
         n_jobs: so many slots; ``auto``: as many as the available GPUs allow, or one.

@@ -30,7 +30,7 @@ class Certainty:
         noise: the standard deviation of a trial's value, if nothing but the seed were another.
         source: what it was estimated from: ``repeats`` or ``curves``.
         near: the numbers of the other trials whose values are nearer to the best than their differences' noise.
-        probability: that the best trial is the best of those that are complete, if each true value lies around the
+        probability: that the best trial is the best of those that are complete, if each true value is spread around the
             observed one with this noise.
     """
 

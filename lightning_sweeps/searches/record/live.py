@@ -89,7 +89,7 @@ def epochs_of(config: Any) -> int | None:
 
 
 def standing(tally: Tally, unit: str, width: int) -> Iterator[Text]:
-    """How the search stands, in as many rows as the width asks for."""
+    """The state of the search, in as many rows as the width asks for."""
     parts = [Text(f"{len(tally.states)}/{tally.budget.n_trials} trials", style="bold")]
     if tally.best is not None:
         parts.append(Text(f"best {tally.best.values[0]:.6g} (trial {tally.best.number})", style="bold green"))

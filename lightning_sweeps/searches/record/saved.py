@@ -51,7 +51,7 @@ class Saved:
         return Path(folder, os.path.relpath(noted["checkpoint"], noted["folder"]))
 
     def seen(self, path: Path | None) -> str | None:
-        """A path as seen from the search's folder, wherever that lies now; None without either."""
+        """A path as seen from the search's folder, wherever that is now; None without either."""
         return within(self.folder, path) if self.folder is not None and path is not None else None
 
     def trial(self, number: int) -> FrozenTrial:
@@ -67,7 +67,7 @@ class Saved:
 
 
 def open_saved(where: str, storage: str | None = None, study_name: str | None = None) -> Saved:
-    """Open what a person named.
+    """Open what the user named.
 
     Args:
         where: a search's folder, ``latest`` for the newest, or an Optuna storage URL, with ``#NAME`` behind it if it
@@ -92,7 +92,7 @@ def open_saved(where: str, storage: str | None = None, study_name: str | None = 
         return Saved(_load(read_journal(folder), study_name, where), folder, config)
     url = OmegaConf.select(config, "hydra.sweeper.storage")
     if url is None:
-        raise ConfigError(f"{where}: no study lies here (it has no {JOURNAL}).{_below(folder)}")
+        raise ConfigError(f"{where}: no study here (it has no {JOURNAL}).{_below(folder)}")
     if "***" in url:
         raise ConfigError(f"{where}: the password of {url} is kept nowhere; add --storage and the whole URL")
     relative = re.fullmatch(r"(sqlite:///)([^/:][^:]*)", url)
@@ -108,7 +108,7 @@ def _config(folder: Path, where: str) -> Any:
         raise ConfigError(f"{where}: no such folder{hint}")
     file = folder / SAVED
     if not file.is_file() and not (folder / JOURNAL).is_file():
-        raise ConfigError(f"{where}: no search lies here (it has no multirun.yaml).{_below(folder)}")
+        raise ConfigError(f"{where}: no search here (it has no multirun.yaml).{_below(folder)}")
     return read_saved_config(file) if file.is_file() else None
 
 

@@ -1,4 +1,4 @@
-"""``trials.csv`` and ``best.yaml``, which are written anew after each trial."""
+"""``trials.csv`` and ``best.yaml``, which are rewritten after each trial."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ class Results:
         self.update()
 
     def update(self, trials: Sequence[FrozenTrial] | None = None) -> None:
-        """Write both files anew. ``trials`` are the study's, if they have just been read."""
+        """Rewrite both files. ``trials`` are the study's, if they have just been read."""
         trials = self.study.get_trials(deepcopy=False) if trials is None else trials
         recent = trials[self._settled :]
         self._settled += settled(recent)

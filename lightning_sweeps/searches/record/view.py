@@ -1,4 +1,4 @@
-"""What a search shows while it runs, wherever it prints: a line per finished trial, and now and then how it stands."""
+"""What a search shows while it runs, wherever it prints: a line per finished trial, and now and then its state."""
 
 import logging
 import math
@@ -56,7 +56,7 @@ class View:
             sys.stderr.write(f"\nstopping the running trials{again}\n")
 
     def draw(self, running: Collection[Attempt], tally: Tally) -> None:
-        """Say how it stands, if nobody has for a while."""
+        """Say its state, if nobody has for a while."""
         now = time.monotonic()
         if self.next_draw < math.inf and now >= self.next_draw and running:
             log.info("%s", heartbeat(tally))

@@ -7,7 +7,7 @@ SHOWN_NUMBERS = 8
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name without what stands before its last dots, as far as it is then still another than all others.
+    """Each name without what comes before its last dots, as far as it is then still another than all others.
 
     >>> short_names(["optimizer.lr", "model.net.width", "a.size", "b.size"])
     {'optimizer.lr': 'lr', 'model.net.width': 'width', 'a.size': 'a.size', 'b.size': 'b.size'}

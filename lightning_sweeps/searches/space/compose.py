@@ -176,7 +176,7 @@ class Composer:
         same choices of config groups, to which the values are then applied as Hydra applies them.
 
         Args:
-            searched: what stands before the ``=`` of those whose values the study keeps.
+            searched: what comes before the ``=`` of those whose values the study keeps.
 
         Raises:
             HydraException: what Hydra refuses.

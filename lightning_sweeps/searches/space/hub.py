@@ -1,6 +1,6 @@
 """``hydra/sweeper/sampler=hub/NAME``: OptunaHub's samplers and pruners, from the registry on this machine.
 
-What a person has put there they trust; nothing is downloaded here. Imported at every start of Hydra, so the rest is
+What the user has put there they trust; nothing is downloaded here. Imported at every start of Hydra, so the rest is
 imported when one is named.
 """
 

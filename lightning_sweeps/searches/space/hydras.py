@@ -19,7 +19,7 @@ def apply_overrides(values: list[Override], config: DictConfig) -> None:
 
 
 def holds(config: DictConfig, key: str, value: Any) -> bool:
-    """Whether a value stands at this key of a config, which may have converted it to the type that the key has."""
+    """Whether a value is at this key of a config, which may have converted it to the type that the key has."""
     node = held(config, key)
     if not isinstance(node, ValueNode):
         return False
@@ -29,7 +29,7 @@ def holds(config: DictConfig, key: str, value: Any) -> bool:
 
 
 def held(config: DictConfig, key: str) -> Any:
-    """What stands at this key, for people; not resolved."""
+    """What is at this key, for people; not resolved."""
     return config._select_impl(key, throw_on_missing=False, throw_on_resolution_failure=False)[2]
 
 

@@ -160,7 +160,7 @@ def _add(space: Space, name: str, override: Override) -> None:
 
 
 def _nearly_log(tags: Iterable[str]) -> str | None:
-    """A tag that was meant to be ``log``; Hydra lets a person use any."""
+    """A tag that was meant to be ``log``; Hydra lets the user use any."""
     return next((tag for tag in tags if tag != "log" and get_close_matches("log", [tag.lower()], cutoff=0.6)), None)
 
 

@@ -1,4 +1,4 @@
-"""Whether a study's file lies on another machine's disk."""
+"""Whether a study's file is on another machine's disk."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ NETWORK = re.compile(
 
 
 def network_file_system(path: Path) -> str | None:
-    """The kind of network file system that the path lies on; None if it is a local one, or cannot be told."""
+    """The kind of network file system that the path is on; None if it is a local one, or cannot be told."""
     import psutil
 
     absolute = os.path.realpath(path)
@@ -37,7 +37,7 @@ def warn_of_network(file: Path | None) -> None:
         else ("supervisors of several machines are safe there only if its locks work")
     )
     log.warning(
-        "%s lies on a network file system (%s): %s.\nFor several machines use "
+        "%s is on a network file system (%s): %s.\nFor several machines use "
         "hydra.sweeper.storage=postgresql+psycopg://...",
         file,
         kind,

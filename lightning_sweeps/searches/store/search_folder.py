@@ -16,7 +16,7 @@ from lightning_sweeps.searches.store.journal import JOURNAL
 from lightning_sweeps.searches.store.lock import SUPERVISOR
 
 SAVED = "multirun.yaml"
-TYPE_AGAIN = "Type the search's command again with hydra.sweep.dir naming its folder; that writes the file anew"
+TYPE_AGAIN = "Type the search's command again with hydra.sweep.dir naming its folder; that rewrites the file"
 OF_A_SEARCH = {JOURNAL, "trials.csv", "best.yaml", SAVED, "provenance.json", "report.html"}
 OF_A_SEARCH |= {"optimization_results.yaml", "git.diff"}
 OF_ONE_START = ("allow_changes", "detach")
@@ -30,7 +30,7 @@ def choose_folder(config: DictConfig, *, join: bool) -> Path:
         if config.hydra.sweeper.storage is not None:  # perhaps on a machine that shares no folder
             folder.mkdir(parents=True, exist_ok=True)
         elif not (folder / SUPERVISOR).is_file():
-            raise FolderError(f"{folder}: no search lies here to join")
+            raise FolderError(f"{folder}: no search here to join")
         return folder
     named = any(key_of(line) == "hydra.sweep.dir" for line in typed(config.hydra))
     if named and folder.is_dir():

@@ -58,7 +58,7 @@ def open_url(url: str) -> BaseStorage:
 
 
 def _tells_of_a_password(reason: str, url: str) -> bool:
-    """Whether a part of one that was taken for a host or a port stands in an error's text."""
+    """Whether a part of one that was taken for a host or a port is in an error's text."""
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     return any(part in reason for part in re.split(r"[:@/?#\s]", password) if part)
 

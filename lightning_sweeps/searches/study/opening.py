@@ -70,7 +70,7 @@ def open_study(
 
 
 def typed(noted: str | None) -> str:
-    """A distribution as a person types it."""
+    """A distribution as the user types it."""
     if noted is None:
         return "not there"
     distribution = json_to_distribution(noted)

@@ -34,7 +34,7 @@ class Owner:
 
     A trial belongs to the supervisor that created it, or took it while it was WAITING; a storage lets only one do that.
     An interrupted trial waits again. The trials of a supervisor that is gone are put back by another one: at once if
-    its lock lies on this machine, else when it has given no sign of life for its grace period. The period is measured
+    its lock is on this machine, else when it has given no sign of life for its grace period. The period is measured
     by the clock of the one who waits, so that no two machines' clocks are compared.
 
     Args:

@@ -76,7 +76,7 @@ class History:
         assert all(trial.told <= 1 for trial in self.ledger.trials)
         assert len(self.ledger.trials) <= self.budget.n_trials
         repeated = [number for number, count in Counter(self.view.heard).items() if count > 1]
-        assert not repeated, "a person was told twice"
+        assert not repeated, "the user was told twice"
         if not self.ledger.troubled:
             ours = [trial.number for trial in self.ledger.trials if trial.state == "RUNNING" and trial.owner == "us"]
             assert not ours, "a trial is lost"
