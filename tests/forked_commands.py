@@ -24,6 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import IO, Any, NoReturn
+from unittest.mock import patch
 
 OF_A_SEARCH = (
     "cloudpickle",
@@ -48,15 +49,7 @@ OF_OTHERS = (
     "torchvision.transforms.v2",
 )
 PACKAGE = "lightning_sweeps"
-# Modules that read the environment or the working folder when they are imported, or look at what else there is.
-LOOK_AROUND = {
-    f"{PACKAGE}.rerun.repeat",
-    f"{PACKAGE}.runs.warm",
-    f"{PACKAGE}.runs.warm_fit",
-    f"{PACKAGE}.safety.trust",
-    f"{PACKAGE}.safety.user_key",
-    f"{PACKAGE}.searches.execute.importing",
-}
+LOOK_AROUND = {f"{PACKAGE}.runs.warm", f"{PACKAGE}.runs.warm_fit"}  # for what else is imported
 # They are read when an interpreter or a library starts.
 READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
 
@@ -257,14 +250,19 @@ class _NothingElse(MetaPathFinder):
 
 
 def _import_this_package() -> None:
-    """What of it needs nothing that is not imported yet, and looks at nothing that a command has of its own."""
+    """What of it needs nothing that is not imported yet, and reads no variable and no folder of a process' own."""
     finder = _NothingElse()
     sys.meta_path.insert(0, finder)
-    for module in walk_packages(import_module(PACKAGE).__path__, f"{PACKAGE}."):
-        if not module.name.endswith("__main__"):
-            with suppress(ImportError):
-                import_module(module.name)
+    with patch.object(type(os.environ), "__getitem__", _refuse), patch.object(os, "getcwd", _refuse):
+        for module in walk_packages(import_module(PACKAGE).__path__, f"{PACKAGE}."):
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):
+                    import_module(module.name)
     sys.meta_path.remove(finder)
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise ImportError("each process has its own")
 
 
 def _meet_this_process(command: str | bool) -> None:
