@@ -89,7 +89,7 @@ world = {
     "resolver": cfg.twice, "start": multiprocessing.get_start_method(allow_none=True),
     "process": multiprocessing.current_process().name, "threads": threading.active_count(),
     "signals": [str(signal.getsignal(number)) for number in (signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE)],
-    "drawn": [random.random(), float(numpy.random.rand()), torch.rand(1).item()],
+    "drawn": [random.random(), float(numpy.random.rand()), generator.random(), torch.rand(1).item()],
     "limits": resource.getrlimit(resource.RLIMIT_NOFILE),
 }
 Path("world.json").write_text(json.dumps(world))
@@ -117,7 +117,8 @@ def world_of_a_run(tmp_path_factory):
     before = Path.cwd()
     os.chdir(folder)
     try:
-        write(WORLD, before=IMPORTS, guarded=SET_BEFORE_THE_START.strip())
+        seeded = "generator = numpy.random.default_rng(1)"
+        write(WORLD, before=IMPORTS, defined=seeded, guarded=SET_BEFORE_THE_START.strip())
         config = Path("conf/config.yaml")
         config.write_text(config.read_text() + "hydra: {job: {chdir: true}}\ntwice: ${twice:21}\n")
         done = run(sweeper="basic", flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
@@ -181,19 +182,18 @@ DEFINED = (
 @pytest.mark.parametrize(
     ("body", "before", "defined"),
     [
-        (TORCH, "import torch", ""),
-        (USED, "import contextvars, multiprocessing, sqlite3, threading, rich.console, torch", DEFINED + HELD),
+        (TORCH + USED, "import contextvars, multiprocessing, sqlite3, threading, rich.console, torch", DEFINED + HELD),
         (
             "writer.add_scalar('a', cfg.x)",
             "from torch.utils.tensorboard import SummaryWriter",
             "writer = SummaryWriter('events')",
         ),
     ],
-    ids=["torch's modules", "locks and connections", "a writer with a thread"],
+    ids=["modules, locks and connections", "a writer with a thread"],
 )
 def test_nothing_of_a_program_needs_to_be_pickled(own_folder, body, before, defined):
     write(body, before=before, defined=defined)
-    search("x=1,2")
+    search("x=1")
 
 
 CLASS = """
@@ -301,7 +301,7 @@ def test_a_long_temporary_folder_is_no_matter(own_folder, name):
 def test_a_parallel_operation_at_an_import_hangs_no_trial(own_folder):
     Path("mine.py").write_text("import torch\nassert torch.rand(5_000_000).sin().sum() > 0\n")
     write("assert torch.rand(5_000_000).sin().sum() > 0", before="import torch, mine")
-    said = search("x=1,2", "hydra.sweeper.trial_timeout=60")
+    said = search("x=1", "hydra.sweeper.trial_timeout=60")
     assert "each trial starts an interpreter of its own" in said
     assert "native threads" in said
 
@@ -327,16 +327,15 @@ def test_what_a_trial_changes_reaches_no_other(own_folder):
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_trials_of_an_unseeded_program_draw_different_numbers_and_those_of_a_seeded_one_the_same(own_folder, name):
+def test_trials_of_an_unseeded_program_draw_different_numbers(own_folder, name):
+    """Those of a seeded one draw what a run of it draws, which is a part of its world."""
     drawn = "[random.random(), numpy.random.rand(), generator.random(), torch.rand(1).item()]"
     imports = "import json, random, numpy, torch\nfrom pathlib import Path"
-    for seeds in ("", "random.seed(1); numpy.random.seed(1); torch.manual_seed(1)"):
-        made = "generator = numpy.random.default_rng(1)" if seeds else "generator = numpy.random.default_rng()"
-        write(f"Path(str(cfg.x)).write_text(json.dumps({drawn}))", before=imports, defined=made, guarded=seeds)
-        search("x=1,2", way(name))
-        first, second = (json.loads(Path(str(x)).read_text()) for x in (1, 2))
-        assert [a == b for a, b in zip(first, second, strict=True)] == [bool(seeds)] * 4
-        shutil.rmtree("study")
+    made = "generator = numpy.random.default_rng()"
+    write(f"Path(str(cfg.x)).write_text(json.dumps({drawn}))", before=imports, defined=made)
+    search("x=1,2", way(name))
+    first, second = (json.loads(Path(str(x)).read_text()) for x in (1, 2))
+    assert not any(a == b for a, b in zip(first, second, strict=True))
 
 
 def test_descriptors_and_locks_of_the_supervisor_are_not_in_trials(own_folder):
