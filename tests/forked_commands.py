@@ -5,8 +5,11 @@ when they are imported, the command's own process imports.
 """
 
 import atexit
+import ctypes
+import gc
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -49,6 +52,7 @@ OF_OTHERS = (
     "torchvision.transforms.v2",
 )
 PACKAGE = "lightning_sweeps"
+ANONYMOUS = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 0+ 00:00 0\s*(?:\[heap\])?$")  # a line of /proc/self/maps
 LOOK_AROUND = {f"{PACKAGE}.runs.warm", f"{PACKAGE}.runs.warm_fit"}  # for what else is imported
 # They are read when an interpreter or a library starts.
 READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
@@ -185,6 +189,7 @@ def _replace(command: dict[str, Any], writing: int) -> Callable[[str, Sequence[s
 def _become(command: dict[str, Any], writing: int) -> NoReturn:
     """Be what ``python`` starts."""
     os.execvp = _replace(command, writing)  # type: ignore[assignment]
+    gc.unfreeze = lambda: None  # a look at all that the interpreter has imported would copy its memory
     descriptors = [os.open(os.devnull, os.O_RDONLY)]
     descriptors += [os.open(command[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND) for name in ("out", "err")]
     for number, descriptor in enumerate(descriptors):
@@ -280,6 +285,18 @@ def _meet_this_process(command: str | bool) -> None:
         del sys.modules[command]  # it is run, not imported
 
 
+def _take_huge_pages() -> None:
+    """A fork copies the table of a process' pages: a tenth of the time if they are huge. Linux 6.1 and later."""
+    collapse, size = 25, 2 << 20
+    with suppress(OSError, AttributeError):
+        madvise = ctypes.CDLL(None).madvise
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if found := ANONYMOUS.match(line):
+                start, end = (int(text, 16) // size * size for text in found.groups())
+                if end > start + size:
+                    madvise(ctypes.c_void_p(start + size), ctypes.c_size_t(end - start - size), collapse)
+
+
 def _leave_ends_to_the_interpreter() -> None:
     """What its imports have to do at its own end, its forks need not: torch takes 30 ms to forget its operators."""
     for finalizer in list(weakref.finalize._registry):
@@ -292,4 +309,7 @@ if __name__ == "__main__":
     _import_hydras_plugins()
     _import_this_package()
     _leave_ends_to_the_interpreter()
+    gc.freeze()
+    _take_huge_pages()
     _serve(sys.stdin, sys.stdout)
+    gc.unfreeze()
