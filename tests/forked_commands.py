@@ -11,7 +11,9 @@ import json
 import os
 import re
 import runpy
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -54,6 +56,7 @@ OF_OTHERS = (
 PACKAGE = "lightning_sweeps"
 ANONYMOUS = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 0+ 00:00 0\s*(?:\[heap\])?$")  # a line of /proc/self/maps
 LOOK_AROUND = {f"{PACKAGE}.runs.warm", f"{PACKAGE}.runs.warm_fit"}  # for what else is imported
+THREADS = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}  # which torch takes later too
 # They are read when an interpreter or a library starts.
 READ_AT_A_START = ("OMP_", "MKL_", "PYTHON", "LD_", "TORCH_")
 
@@ -133,72 +136,142 @@ class Commands:
 
 def _same_start(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     names = {name for name in (*one, *other) if name.startswith(READ_AT_A_START)}
-    return all(one.get(name) == other.get(name) for name in names - {"PYTHONPATH"})
+    return all(one.get(name) == other.get(name) for name in names - {"PYTHONPATH", *THREADS})
 
 
 def _serve(commands: IO[str], answers: IO[str]) -> None:
     for line in commands:
-        process, replacement = _fork(json.loads(line))
-        answers.write(f"{process}\n")
+        process = _Process(json.loads(line))
+        answers.write(f"{process.pid}\n")
         answers.flush()
-        _, status = os.waitpid(process, 0)
-        while replaced := _read(replacement):
-            process, replacement = _fork(json.loads(replaced))
-            _, status = os.waitpid(process, 0)
-        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.write(f"{_tend(process)}\n")
         answers.flush()
 
 
-def _fork(command: dict[str, Any]) -> tuple[int, int]:
-    """The process, and where it writes what it wants to be replaced by."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if not process:
-        os.close(reading)
-        _become(command, writing)
-    os.close(writing)
-    return process, reading
+class _Process:
+    """A fork, as the server sees it.
+
+    Args:
+        streams: its standard output and error; those that the command names if there are none.
+        told: who hears how it ended.
+    """
+
+    def __init__(self, command: dict[str, Any], streams: Sequence[int] = (), told: socket.socket | None = None) -> None:
+        self.told = told
+        self.code: int | None = None
+        self._fork(command, streams)
+
+    def _fork(self, command: dict[str, Any], streams: Sequence[int]) -> None:
+        self.asks, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.command, self._next = command, b""
+        self.pid = os.fork()
+        if not self.pid:
+            self.asks.close()
+            _become(command, theirs, streams)
+        theirs.close()
+        for descriptor in streams:
+            os.close(descriptor)
+        self.ended = os.pidfd_open(self.pid)
+
+    def hear(self) -> "_Process | None":
+        """What it asks for: to be replaced when it has ended, or that another one is started."""
+        asked, streams, _, _ = socket.recv_fds(self.asks, 1 << 20, 2)
+        if not streams:
+            self._next = asked or self._next  # nothing: it has closed its end
+            return None
+        started = _Process({**self.command, **json.loads(asked)}, streams, self.asks)
+        self.asks.send(str(started.pid).encode())
+        return started
+
+    def end(self) -> None:
+        """It has ended; begin what it is replaced by, or tell how it ended."""
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.ended)
+        self.asks.close()
+        if self._next:
+            self._fork({**self.command, **json.loads(self._next)}, ())
+            return
+        self.code = os.waitstatus_to_exitcode(status)
+        if self.told is not None:
+            with suppress(OSError):
+                self.told.send(str(self.code).encode())
 
 
-def _read(descriptor: int) -> bytes:
-    """What was written, if anything; processes that were left behind may still hold the other end."""
-    os.set_blocking(descriptor, False)
-    try:
-        return os.read(descriptor, 1 << 20)
-    except BlockingIOError:
-        return b""
-    finally:
-        os.close(descriptor)
+def _tend(first: _Process) -> int:
+    """Wait for a process, and start what it asks for; its exit code."""
+    running = [first]
+    while first.code is None:
+        ready, _, _ = select.select([one.asks for one in running] + [one.ended for one in running], [], [])
+        for one in list(running):
+            if one.asks in ready and (started := one.hear()):
+                running.append(started)
+            if one.ended in ready:
+                one.end()
+                if one.code is not None:
+                    running.remove(one)
+    return first.code
 
 
-def _replace(command: dict[str, Any], writing: int) -> Callable[[str, Sequence[str]], NoReturn]:
-    """An ``os.execvp`` that has the server fork what it would have started, if that is Python as it is here."""
+def _is_alike(command: Sequence[str], start: Mapping[str, str], environment: Mapping[str, str]) -> bool:
+    """Whether it starts Python as it is here."""
+    with_options = command[1].startswith("-") and command[1] != "-m"
+    return command[0] == sys.executable and not with_options and _same_start(start, environment)
+
+
+def _asking(server: socket.socket) -> tuple[Callable[[str, Sequence[str]], NoReturn], type[subprocess.Popen[Any]]]:
+    """An ``os.execvp`` and a ``Popen`` that have the server fork what they would have started."""
     start, real = dict(os.environ), os.execvp
 
+    def there(command: Sequence[str], environment: Mapping[str, str]) -> bytes:
+        asked = {"arguments": command[1:], "cwd": str(Path.cwd()), "environment": dict(environment)}
+        return json.dumps(asked).encode()
+
     def execvp(file: str, arguments: Sequence[str]) -> NoReturn:
-        with_options = arguments[1].startswith("-") and arguments[1] != "-m"
-        if file != sys.executable or with_options or not _same_start(start, os.environ):
+        if not _is_alike([file, *arguments[1:]], start, os.environ):
             real(file, arguments)
-        there = {"arguments": arguments[1:], "cwd": str(Path.cwd()), "environment": dict(os.environ)}
-        os.write(writing, json.dumps({**command, **there}).encode())
+        server.send(there(arguments, os.environ))
         os._exit(0)
 
-    return execvp
+    class Popen(subprocess.Popen[Any]):
+        def __new__(cls, command: Any, **how: Any) -> Any:
+            if how.keys() != {"env", "stdout"} or not _is_alike(command, start, how["env"]):
+                return super().__new__(cls)
+            socket.send_fds(server, [there(command, how["env"])], [how["stdout"].fileno(), 2])
+            return _Started(int(server.recv(64)), server)
+
+    return execvp, Popen
 
 
-def _become(command: dict[str, Any], writing: int) -> NoReturn:
+class _Started:
+    """A process that the server has started, as ``Popen`` has it."""
+
+    def __init__(self, pid: int, server: socket.socket) -> None:
+        self.pid = pid
+        self._server = server
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        return int(self._server.recv(64))
+
+
+def _become(command: dict[str, Any], server: socket.socket, streams: Sequence[int]) -> NoReturn:
     """Be what ``python`` starts."""
-    os.execvp = _replace(command, writing)  # type: ignore[assignment]
+    os.execvp, subprocess.Popen = _asking(server)  # type: ignore[assignment, misc]
     gc.unfreeze = lambda: None  # a look at all that the interpreter has imported would copy its memory
-    descriptors = [os.open(os.devnull, os.O_RDONLY)]
-    descriptors += [os.open(command[name], os.O_CREAT | os.O_WRONLY | os.O_APPEND) for name in ("out", "err")]
-    for number, descriptor in enumerate(descriptors):
+    ways = os.O_CREAT | os.O_WRONLY | os.O_APPEND
+    written = list(streams) or [os.open(command[name], ways) for name in ("out", "err")]
+    for number, descriptor in enumerate([os.open(os.devnull, os.O_RDONLY), *written]):
         os.dup2(descriptor, number)
         os.close(descriptor)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 (as an interpreter opens them)
     os.chdir(command["cwd"])
+    threads = [os.environ.get(name) for name in THREADS]
     os.environ.clear()
     os.environ.update(command["environment"])
+    if "torch" in sys.modules and threads != [os.environ.get(name) for name in THREADS]:
+        sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     program, *arguments = command["arguments"]
     sys.orig_argv = [sys.executable, *command["arguments"]]
     sys.argv = command["arguments"]
