@@ -32,7 +32,7 @@ from lightning_sweeps.terminal.parser import Parser
 
 def main() -> None:
     """Read the command line and do it."""
-    parser = Parser("python -m lightning_sweeps.status", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.status", __doc__)
     parser.add_argument("search", nargs="?", metavar="SEARCH", help="a search's folder, or a storage URL")
     parser.add_study()
     parser.add_argument("--json", action="store_true", help="the same as JSON")

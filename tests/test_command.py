@@ -46,6 +46,17 @@ def test_two_runs_in_the_same_second_get_two_folders(own_folder):
         assert (folder / json.loads((folder / "result.json").read_text())["last_checkpoint"]).is_file()
 
 
+@pytest.mark.parametrize("name", ["join", "new", "replay", "report", "rerun", "resume", "schemas", "status"])
+def test_help_of_a_command_beside_a_run_is_for_people(command, name):
+    done = command("--help", module=f"lightning_sweeps.{name}", COLUMNS="80")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: python -m lightning_sweeps.{name} ")
+    assert "``" not in done.stdout
+    if name not in ("join", "resume"):
+        assert re.search(r"\n\n[A-Z].*\.\n", done.stdout), "a sentence that says what it does"
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("arguments", "first", "second"),
     [

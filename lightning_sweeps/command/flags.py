@@ -21,7 +21,7 @@ class Flags:
     """The flags that are this package's own, or that Hydra knows for a single run only; they are taken out.
 
     Args:
-        show: what ``--cfg`` shall show of a search; None without it.
+        show: what ``--cfg`` shows of a search; None without it.
         json: whether stdout is for JSON alone, and all else goes to stderr.
         prints_config: whether Hydra will print a run's config.
     """

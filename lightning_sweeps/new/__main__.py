@@ -13,7 +13,7 @@ from lightning_sweeps.terminal.parser import Parser
 
 def main() -> None:
     """Read the command line, write the project, and say what to type next."""
-    parser = Parser("python -m lightning_sweeps.new", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.new", __doc__)
     parser.add_argument("folder", metavar="FOLDER", help="where to create the project; the package gets its name")
     parser.add_argument(
         "--data",

@@ -1,6 +1,6 @@
 """``python -m lightning_sweeps.replay SEARCH hydra/sweeper/pruner=asha``: what another pruner would have saved or lost.
 
-The search's own curves are gone through again, in seconds: nothing is trained. With commas,
+It replays the curves that the search has, in seconds: nothing is trained. With commas,
 ``hydra/sweeper/pruner=median,asha hydra.sweeper.pruner.reduction_factor=2,3``, every combination is tried.
 """
 
@@ -28,7 +28,7 @@ WIDE = 160  # columns, where no terminal says how many there are
 
 def main() -> None:
     """Read the command line and do it."""
-    parser = Parser("python -m lightning_sweeps.replay", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.replay", __doc__)
     parser.add_argument("search", metavar="SEARCH", help="a search's folder, or a storage URL")
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help=f"{GROUP}= and {OPTION}...=")
     parser.add_study()

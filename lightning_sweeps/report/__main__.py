@@ -28,7 +28,7 @@ from lightning_sweeps.terminal.parser import Parser
 
 def main() -> None:
     """Read the command line and do it."""
-    parser = Parser("python -m lightning_sweeps.report", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.report", __doc__)
     parser.add_argument("searches", nargs="+", metavar="SEARCH", help="a search's folder, or a storage URL")
     parser.add_study()
     parser.add_argument("--format", choices=["html", *FORMATS], default="html", help="a table goes to the screen")

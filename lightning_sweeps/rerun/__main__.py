@@ -24,9 +24,9 @@ from lightning_sweeps.terminal.parser import Parser
 
 def main() -> None:
     """Read the command line and do it; leaves with exit code 1 if a run failed, 130 after Ctrl-C."""
-    parser = Parser("python -m lightning_sweeps.rerun", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.rerun", __doc__)
     parser.add_argument("search", help="the search's folder, or latest")
-    parser.add_argument("overrides", nargs="*", help="what shall be different: trainer.max_epochs=50 seed=1 test=true")
+    parser.add_argument("overrides", nargs="*", help="what to change: trainer.max_epochs=50 seed=1 test=true")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--trial", type=int, metavar="N", help="this trial instead of the best")
     which.add_argument("--top", type=_count, metavar="K", help="the K best, one after the other")

@@ -26,7 +26,7 @@ def require_fitting(
     """Check that the checkpoint is there, readable without executing code, of this model, and not at its end already.
 
     Args:
-        max_epochs, max_steps: of the fit that shall go on from it; None if there is no fit, -1 without a limit.
+        max_epochs, max_steps: of the fit that goes on from it; None if there is no fit, -1 without a limit.
 
     Raises:
         CheckpointError: it is not; names the keys that differ and how that checkpoint's run was composed.

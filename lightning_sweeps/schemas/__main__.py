@@ -20,7 +20,7 @@ _SHAPING = ("lightning", "torch", "torchmetrics", "torchvision", "pydantic", "do
 
 def main() -> None:
     """Read the command line and do it; with ``--check`` leaves with exit code 1 if a file is not fresh."""
-    parser = Parser("python -m lightning_sweeps.schemas", description=__doc__)
+    parser = Parser("python -m lightning_sweeps.schemas", __doc__)
     parser.add_argument("--conf", type=Path, default=CONF, help="a folder of configs of your own")
     parser.add_argument("--check", action="store_true", help="write nothing; say which files are not fresh")
     arguments = parser.parse_args()
