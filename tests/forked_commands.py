@@ -84,8 +84,8 @@ class Commands:
         )
 
     def suits(self, environment: Mapping[str, str]) -> bool:
-        """Whether a fork finds this environment as a new interpreter would."""
-        return _same_start(environment, self.environment)
+        """Whether a fork finds this environment as a new interpreter would. Only Linux tells that a fork has ended."""
+        return hasattr(os, "pidfd_open") and _same_start(environment, self.environment)
 
     def run(
         self,
