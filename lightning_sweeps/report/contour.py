@@ -35,7 +35,8 @@ def contour(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
     about = "The two most important."
     chosen = complete
     if len(complete) > MOST_TRIALS:
-        best_first = [trial for trial in ranked(study) if trial in complete]
+        finite = {trial.number for trial in complete}
+        best_first = [trial for trial in ranked(study) if trial.number in finite] or complete
         chosen = [best_first[len(best_first) * index // MOST_TRIALS] for index in range(MOST_TRIALS)]
         about += f" Drawn from {MOST_TRIALS} of the {len(complete)} complete trials, from the best to the worst."
     across, up = (Axis(name, chosen[-1].distributions[name], chosen) for name in pair)

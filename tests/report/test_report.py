@@ -192,6 +192,19 @@ def test_a_contour_has_the_best_value_of_each_place_and_every_trial_in_words(own
     assert violating["text"] == ["trial 4, complete, 4<br>lr=0.01<br>kind=mlp"]
 
 
+def test_a_contour_of_many_trials_is_drawn_from_some_if_all_violate_a_constraint_too(own_folder):
+    space = {"x": FloatDistribution(0, 1), "y": IntDistribution(0, 9)}
+    for broken in (1.0, -1.0):
+        made = optuna.create_study()
+        for number in range(130):
+            params = {"x": number / 130, "y": number % 10}
+            attributes = {"constraints": {"size<1": broken}}
+            made.add_trial(create_trial(value=number, params=params, distributions=space, user_attrs=attributes))
+        page = Page(write_report(Saved(made), own_folder / "report.html"))
+        assert "Drawn from 120 of the 130 complete trials" in page.text
+        assert len(page.figure["contour"]["data"][1]["x"]) == 120
+
+
 def test_a_time_line_has_the_slots_and_ends_now_while_a_trial_runs(own_folder):
     made = optuna.create_study()
     begun = datetime.now().replace(microsecond=0) - timedelta(minutes=1)  # noqa: DTZ005 (as Optuna notes its times)
