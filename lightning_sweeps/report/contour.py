@@ -40,6 +40,7 @@ def contour(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
         chosen = [best_first[len(best_first) * index // MOST_TRIALS] for index in range(MOST_TRIALS)]
         about += f" Drawn from {MOST_TRIALS} of the {len(complete)} complete trials, from the best to the worst."
     across, up = (Axis(name, chosen[-1].distributions[name], chosen) for name in pair)
+    short = names_of(complete)
     drawing = go.Figure(_surface(chosen, across, up, objectives[0]))
     for name, symbol, some in (
         ("complete", "circle", [trial for trial in chosen if not violated(trial)]),
@@ -47,7 +48,7 @@ def contour(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[Fi
     ):
         if some:
             drawing.add_scatter(
-                **dots(some, names_of(complete)),
+                **dots(some, short),
                 x=[across.jittered(trial) for trial in some],
                 y=[up.jittered(trial) for trial in some],
                 name=name,

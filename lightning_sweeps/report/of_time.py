@@ -153,26 +153,35 @@ def timeline(study: optuna.Study, objectives: Sequence[Objective]) -> Iterable[F
     names = names_of(trials)
     now = _now(trials)
     drawing = go.Figure()
-    for state in TrialState:
-        if some := [trial for trial in trials if trial.state is state]:
-            drawing.add_bar(
-                x=[1000 * max(0.0, (_end(trial, now) - _start(trial)).total_seconds()) for trial in some],
-                y=[_lane(trial) for trial in some],
-                base=[_start(trial).isoformat() for trial in some],
-                orientation="h",
-                name=STATES[state],
-                customdata=[trial.number for trial in some],
-                text=[in_words(trial, names) for trial in some],
-                hovertemplate="%{text}<extra></extra>",
-                textposition="none",
-                marker={"color": COLORS[state], "line": {"width": 1, "color": "rgba(128,128,128,0.6)"}},
-            )
+    kinds: dict[tuple[str, str], list[FrozenTrial]] = {}
+    for trial in trials:
+        kinds.setdefault(_kind(trial), []).append(trial)
+    for (kind, color), some in sorted(kinds.items()):
+        drawing.add_bar(
+            x=[1000 * max(0.0, (_end(trial, now) - _start(trial)).total_seconds()) for trial in some],
+            y=[_lane(trial) for trial in some],
+            base=[_start(trial).isoformat() for trial in some],
+            orientation="h",
+            name=kind,
+            customdata=[trial.number for trial in some],
+            text=[in_words(trial, names) for trial in some],
+            hovertemplate="%{text}<extra></extra>",
+            textposition="none",
+            marker={"color": color, "line": {"width": 1, "color": "rgba(128,128,128,0.6)"}},
+        )
     slots = sorted({_lane(trial) for trial in trials}, reverse=True)
     drawing.update_layout(
         barmode="overlay", xaxis_type="date", yaxis={"categoryarray": slots, "type": "category"}, showlegend=True
     )
     about = "Who ran when: a row for each slot. A trial that was interrupted reaches from its first start to its end."
     yield Figure("timeline", "Timeline of the slots", about, drawing)
+
+
+def _kind(trial: FrozenTrial) -> tuple[str, str]:
+    """Its name and its colour."""
+    if trial.state is TrialState.COMPLETE and violated(trial):
+        return "violates a constraint", COLORS[TrialState.WAITING]
+    return STATES[trial.state], COLORS[trial.state]
 
 
 def _start(trial: FrozenTrial) -> datetime:

@@ -219,10 +219,13 @@ def test_a_time_line_has_the_slots_and_ends_now_while_a_trial_runs(own_folder):
         trial.datetime_start = begun + timedelta(seconds=20 * number)
         trial.datetime_complete = None if state is TrialState.RUNNING else begun + timedelta(seconds=20 * number + 15)
         made.add_trial(trial)
+    violating = create_trial(value=0.0, user_attrs={"constraints": {"size<1": 1.0}})
+    violating.datetime_start, violating.datetime_complete = begun, begun + timedelta(seconds=1)
+    made.add_trial(violating)
     made.enqueue_trial({"x": 7})  # it has not begun
     drawn = Page(write_report(Saved(made), own_folder / "report.html")).figure["timeline"]
     bars = {bar["name"]: bar for bar in drawn["data"]}
-    assert set(bars) == {"complete", "failed", "unfinished"}
+    assert set(bars) == {"complete", "failed", "unfinished", "violates a constraint"}
     assert [bars[name]["y"] for name in ("complete", "failed", "unfinished")] == [["slot 0"], ["slot 1"], ["slot 0"]]
     assert bars["failed"]["base"] == [(begun + timedelta(seconds=20)).isoformat()]
     assert bars["failed"]["x"] == [15_000]
