@@ -121,7 +121,7 @@ def world_of_a_run(tmp_path_factory):
         write(WORLD, before=IMPORTS, defined=seeded, guarded=SET_BEFORE_THE_START.strip())
         config = Path("conf/config.yaml")
         config.write_text(config.read_text() + "hydra: {job: {chdir: true}}\ntwice: ${twice:21}\n")
-        done = run(sweeper="basic", flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
+        done = run("+y=1,2", sweeper="basic", flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
         assert done.returncode == 0, done.stderr
     finally:
         os.chdir(before)
@@ -143,18 +143,21 @@ def test_a_trial_finds_the_world_of_its_program(world_of_a_run, name, monkeypatc
     expected = json.loads(text)
     monkeypatch.chdir(folder)
     shutil.rmtree("study", ignore_errors=True)
-    done = run(way(name), flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
+    done = run("+y=1,2", way(name), flags=("-Wdefault::BytesWarning", "-Xfrozen_modules=on"))
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(Path("study/0/world.json").read_text())
+    found = [json.loads(Path(f"study/{number}/world.json").read_text()) for number in range(2)]
     assert expected["cwd"].endswith("basic/0")
-    for world in (found, expected):
-        world["cwd"] = world["cwd"].replace("basic", "study")
+    for number, world in enumerate(found):
+        assert world["cwd"].endswith(f"study/{number}")
+    for world in (*found, expected):
+        world["cwd"] = str(Path(world["cwd"]).parent.parent)
         world["argv"] = [one for one in world["argv"] if "hydra" not in one]
-    flat, expected = _flat(found), _flat(expected)
-    differing = {
-        key: (flat.get(key), expected.get(key)) for key in flat | expected if flat.get(key) != expected.get(key)
-    }
-    assert differing.keys() == OTHER[name], differing
+    expected = _flat(expected)
+    for flat in map(_flat, found):
+        differing = {
+            key: (flat.get(key), expected.get(key)) for key in flat | expected if flat.get(key) != expected.get(key)
+        }
+        assert differing.keys() == OTHER[name], differing
 
 
 TORCH = """
@@ -193,7 +196,7 @@ DEFINED = (
 )
 def test_nothing_of_a_program_needs_to_be_pickled(own_folder, body, before, defined):
     write(body, before=before, defined=defined)
-    search("x=1")
+    search("x=1,2")
 
 
 CLASS = """
@@ -301,7 +304,7 @@ def test_a_long_temporary_folder_is_no_matter(own_folder, name):
 def test_a_parallel_operation_at_an_import_hangs_no_trial(own_folder):
     Path("mine.py").write_text("import torch\nassert torch.rand(5_000_000).sin().sum() > 0\n")
     write("assert torch.rand(5_000_000).sin().sum() > 0", before="import torch, mine")
-    said = search("x=1", "hydra.sweeper.trial_timeout=60")
+    said = search("x=1,2", "hydra.sweeper.trial_timeout=60")
     assert "each trial starts an interpreter of its own" in said
     assert "native threads" in said
 
