@@ -7,8 +7,7 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -21,10 +20,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import torch
 from filelock import FileLock
-from forked_commands import OF_A_SEARCH, Commands
+from forked_commands import Interpreter
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
+from shared_imports import OF_A_SEARCH
 
 from lightning_sweeps.command.app import register_resolvers
 from lightning_sweeps.overrides.groups import CONF
@@ -101,41 +101,44 @@ def once_for_all_workers(
 
 
 @pytest.fixture(scope="session")
-def forked_searches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+def forked_searches() -> Iterator[Interpreter]:
     """Commands that share the imports of Hydra and Optuna."""
-    with closing(Commands(tmp_path_factory.mktemp("searches"), OF_A_SEARCH)) as commands:
-        yield commands
+    with closing(Interpreter(OF_A_SEARCH)) as interpreter:
+        yield interpreter
 
 
 @pytest.fixture(scope="session")
-def forked_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+def forked_commands() -> Iterator[Interpreter]:
     """Commands that share the imports of torch and Lightning too."""
-    with closing(Commands(tmp_path_factory.mktemp("commands"))) as commands:
-        yield commands
-
-
-def run_python(commands: Commands, arguments: Sequence[str], **more: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python ...`` in the current folder, forked if its environment allows it."""
-    environment = {**os.environ, **more}
-    if commands.suits(environment):
-        return commands.run(arguments, Path.cwd(), environment)
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    with closing(Interpreter()) as interpreter:
+        yield interpreter
 
 
 @pytest.fixture
-def python(forked_commands: Commands) -> Command:
+def forks(forked_commands: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test starts of Python is forked, and shares the imports of torch and Lightning."""
+    monkeypatch.setattr(subprocess, "Popen", forked_commands.Popen)
+
+
+@pytest.fixture
+def forks_without_torch(forked_searches: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test starts of Python is forked, and shares the imports of Hydra and Optuna."""
+    monkeypatch.setattr(subprocess, "Popen", forked_searches.Popen)
+
+
+@pytest.fixture
+def python(forked_commands: Interpreter) -> Command:
     """Run ``python SCRIPT ...`` or ``python -m MODULE ...`` in a process of its own, in the current folder.
 
     Keywords are variables of its environment.
     """
-    return lambda *arguments, **more: run_python(forked_commands, arguments, **more)
+    return lambda *arguments, **more: forked_commands.run(arguments, **more)
 
 
 @pytest.fixture
-def python_without_torch(forked_searches: Commands) -> Command:
+def python_without_torch(forked_searches: Interpreter) -> Command:
     """The same for a program that does without torch."""
-    return lambda *arguments, **more: run_python(forked_searches, arguments, **more)
+    return lambda *arguments, **more: forked_searches.run(arguments, **more)
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def test_the_default_run_reaches_97_percent(command, own_folder):
     assert "epoch  19" in done.stdout, "a line per epoch where there is no terminal"
 
 
+@pytest.mark.usefixtures("forks")
 def test_two_runs_in_the_same_second_get_two_folders(own_folder):
     run = [sys.executable, "-m", "lightning_sweeps", *SMALL, "hydra.run.dir=outputs/runs/x/same"]
     started = [subprocess.Popen(run, cwd=own_folder, stdout=subprocess.DEVNULL) for _ in range(2)]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from conftest import run_python
-from forked_commands import Commands
+from forked_commands import Interpreter
 from postgresql import server
 from search_commands import study
 
@@ -73,7 +72,7 @@ LINES = [line for page in WITH_SEARCHES for line in commands(page, ("",)) if not
 
 
 @pytest.fixture(scope="module")
-def two_searches(forked_commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def two_searches(forked_commands: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a search of eight trials, of which one has failed, with its copy, and the module that they use."""
     folder = tmp_path_factory.mktemp("searches")
     (folder / "mine.py").write_text(FAILING)
@@ -83,7 +82,7 @@ def two_searches(forked_commands: Commands, tmp_path_factory: pytest.TempPathFac
         patch.setenv("PYTHONPATH", str(folder))
         words = ["-m", "model=mlp", *SPACE, "trainer.max_epochs=2", "+callbacks.memory={_target_: mine.Memory}"]
         words += ["hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=8", f"hydra.sweep.dir={SEARCH}"]
-        done = run_python(forked_commands, ["-m", "lightning_sweeps", *words])
+        done = forked_commands.run(["-m", "lightning_sweeps", *words])
         assert done.returncode == 0, done.stderr
         assert "1 failed: MemoryError: out of memory" in done.stdout
         shutil.copytree(SEARCH, OTHER)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from search_commands import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks")]
 MINE = """
 import lightning.pytorch as pl
 import torch

@@ -1,25 +1,14 @@
 """A mistake in a command line is said in at most three lines, before anything is trained, with what to type instead."""
 
 import itertools
-import os
 import shlex
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from forked_commands import OF_OTHERS, Commands
 
-OF_OURS = ["lightning_sweeps.command.app", "lightning_sweeps.runs.train", "lightning_sweeps.searches.search"]
 TABLE = Path(__file__).with_name("mistakes.txt").read_text().splitlines()
 MISTAKES = {line[2:]: answer.strip() for line, answer in itertools.pairwise(TABLE) if line.startswith("$ ")}
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def answered(tmp_path_factory):
-    """Answer a command line in a folder; the commands share one process's imports, this package's too."""
-    with closing(Commands(tmp_path_factory.mktemp("commands"), [*OF_OTHERS, *OF_OURS])) as commands:
-        yield lambda arguments, folder: commands.run(["-m", "lightning_sweeps", *arguments], folder, os.environ)
 
 
 @pytest.fixture
@@ -49,8 +38,8 @@ def typed(line):
 
 
 @pytest.mark.parametrize("line", MISTAKES)
-def test_a_mistake_is_said_before_the_first_trial(answered, folder, line):
-    answer = answered(typed(line), folder)
+def test_a_mistake_is_said_before_the_first_trial(command, folder, line):
+    answer = command(*typed(line))
     said = answer.stderr.splitlines()
     assert answer.returncode in (1, 2), answer
     assert "error: " in answer.stderr

@@ -1,6 +1,5 @@
 """Folders with odd names, files that are broken, and screens that cannot be written."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -107,10 +106,11 @@ def test_a_search_stays_in_its_folder(command, sweep):
     ],
     ids=" ".join,
 )
-def test_a_full_screen_is_said_in_one_line(forked_commands, own_folder, sweep, arguments):
+def test_a_full_screen_is_said_in_one_line(forked_commands, sweep, arguments):
     if arguments[-1] == "t":
         assert sweep("x=1.0,2.0", "hydra.sweep.dir=t").returncode == 0
-    done = forked_commands.run(["-m", *arguments], own_folder, os.environ, stdout=Path("/dev/full"))
+    with Path("/dev/full").open("w") as full:
+        done = forked_commands.run(["-m", *arguments], stdout=full)
     assert done.returncode == 1
     assert done.stderr == "error: stdout cannot be written: No space left on device\n"
 

@@ -142,6 +142,7 @@ def test_trials_come_back(own_folder, command):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_a_rerun_that_is_stopped_has_failed(own_folder, command):
     assert command(*SEARCH, "hydra.sweeper.n_jobs=1", "optimizer=adam").returncode == 0
     rerun = subprocess.Popen(
@@ -284,6 +285,7 @@ def test_a_program_of_ones_own_with_several_objectives(app, python_without_torch
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_an_interrupted_rerun_is_said_in_json(app, sweep):
     assert sweep("x=1.0").returncode == 0
     command = [sys.executable, "-m", RERUN, "s", "--json", "sleep=300"]

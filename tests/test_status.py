@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from search_commands import start, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks_without_torch")]
 MODULE = ["-m", "lightning_sweeps.status"]
 
 

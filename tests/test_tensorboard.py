@@ -1,7 +1,6 @@
 """What TensorBoard shows of a search: over its own HTTP interface, and in a browser."""
 
 import itertools
-import os
 import signal
 import subprocess
 import sys
@@ -43,12 +42,12 @@ def _search(folder, forked_commands):
     sweep.mkdir(parents=True)
     command = [sys.executable, "-m", "lightning_sweeps"]
     quiet = {"cwd": folder, "stdout": subprocess.DEVNULL}
-    supervisor = subprocess.Popen([*command, "-m", *SEARCH, f"hydra.sweep.dir={sweep}"], **quiet)
+    supervisor = forked_commands.Popen([*command, "-m", *SEARCH, f"hydra.sweep.dir={sweep}"], **quiet)
     table = sweep / "0" / "metrics.csv"
     wait_until(lambda: table.is_file() and table.read_text().count("\n") > 4, seconds=120)
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
-    resumed = forked_commands.run(["-m", "lightning_sweeps.resume", str(sweep)], folder, os.environ)
+    resumed = forked_commands.run(["-m", "lightning_sweeps.resume", str(sweep)], folder)
     assert resumed.returncode == 0, resumed.stderr
     states = [row["state"] for row in rows(sweep)]
     assert states == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED", "FAIL", "FAIL"]

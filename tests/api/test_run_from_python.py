@@ -13,7 +13,7 @@ from search_commands import wait_until
 from lightning_sweeps import run, search
 from lightning_sweeps.errors import CheckpointError, CommandError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks")]
 QUICK = ["model=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.accelerator=cpu"]
 
 

@@ -21,7 +21,7 @@ from search_commands import gone, wait_until
 from lightning_sweeps import Study, run, search
 from lightning_sweeps.errors import CommandError, ConfigError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks_without_torch")]
 STEPPED = optuna.distributions.FloatDistribution(0.0, 5.0, step=1.0)
 SPACE = {"x": "interval(-5.0,5.0)"}
 HERE = ["hydra.sweep.dir=s", "hydra.sweeper.report=false"]

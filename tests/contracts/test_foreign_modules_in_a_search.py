@@ -11,7 +11,7 @@ from foreign_modules import __file__ as foreign_modules
 from search_commands import rows, wait_until
 from test_foreign_modules import MODULES, metric_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks")]
 VALIDATED = [name for name in MODULES if name != "NoValidation"]
 
 

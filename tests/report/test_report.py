@@ -474,6 +474,7 @@ def test_a_damaged_journal_is_said_with_its_line(sweep, command):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks_without_torch")
 def test_a_killed_search_says_how_to_go_on(app):
     search = start(app, "x=1.0,2.0,3.0", "+faults={1: hang}")
     try:

@@ -19,7 +19,7 @@ from search_commands import SEARCH, rows, start, wait_until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks_without_torch")]
 
 
 @contextmanager

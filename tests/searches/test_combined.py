@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from search_commands import gone, start, study
+from search_commands import gone, start, study, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks_without_torch")]
 KILLS = 10
 SPACE = """
     direction: [minimize, maximize]
@@ -38,6 +38,11 @@ def found(folder: str):
     return [(trial.params, trial.values, trial.user_attrs.get("parts")) for trial in trials]
 
 
+def begun(parts: Path) -> int:
+    """How many parts of trials have begun so far."""
+    return len(parts.read_text().split()) if parts.is_file() else 0
+
+
 def test_a_search_with_everything_that_is_killed_ten_times_is_the_undisturbed_one(app, sweep):
     config = app.parent / "conf" / "config.yaml"
     config.write_text(config.read_text().replace("x: 1.0", CONFIG).rstrip() + SPACE)
@@ -47,9 +52,13 @@ def test_a_search_with_everything_that_is_killed_ten_times_is_the_undisturbed_on
     assert sweep(*search, "hydra.sweep.dir=undisturbed").returncode == 0
     draw = random.Random(time.time())
     moments = []
+    parts = app.parent / "pids"
+    parts.unlink()
     for _ in range(KILLS):
         process = start(app, *search)
-        moments.append(draw.uniform(0.5, 1.6))
+        before = begun(parts)
+        wait_until(lambda before=before: begun(parts) > before)
+        moments.append(draw.uniform(0.0, 0.2))  # a part takes 0.2 s, and its slot's next one may be hit too
         time.sleep(moments[-1])
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()

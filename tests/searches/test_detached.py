@@ -108,6 +108,7 @@ def test_it_is_stopped_as_any_search(sweep):
     assert "Interrupted after 0 of 6 trials" in Path("s/search.log").read_text()
 
 
+@pytest.mark.usefixtures("forks_without_torch")
 def test_ctrl_c_before_it_has_begun_ends_it(app):
     app.write_text(f"import time\nopen('pid', 'a').write(str(__import__('os').getpid()) + ' ')\n{app.read_text()}")
     waiting = app.read_text().replace('if __name__ == "__main__":', 'if __name__ == "__main__":\n    slow()')

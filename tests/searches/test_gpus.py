@@ -192,6 +192,7 @@ def test_indices_mean_to_cuda_what_they_mean_to_nvidia_smi(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks_without_torch")
 def test_supervisors_of_a_machine_have_gpus_of_their_own(app):
     options = ["x=range(0,8)", "hydra.sweeper.n_jobs=1", "sleep=100", "+trainer.accelerator=gpu"]
     first = start(app, *options)

@@ -16,7 +16,7 @@ from conftest import write_app
 from optuna.trial import TrialState
 from search_commands import OTHER_FAULTS, SEARCH, gone, rows, start, study, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.ways]
+pytestmark = [pytest.mark.slow, pytest.mark.ways, pytest.mark.usefixtures("forks_without_torch")]
 
 
 def descendants(pid: int) -> list[int]:

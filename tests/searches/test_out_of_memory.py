@@ -183,6 +183,7 @@ def test_a_trial_of_several_parts_is_halved_once(search, python_without_torch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 def test_killed_after_it_was_halved_it_goes_on_with_the_smaller_batch(program, python_without_torch):
     supervisor = start(program, "batch_size=512", "waits=true", "hydra.sweeper.n_trials=1")
     wait_until(lambda: Path("1.log").is_file() or (Path("0.log").is_file() and len(log(0)) == 3))

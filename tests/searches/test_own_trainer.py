@@ -10,7 +10,7 @@ from own_trainers import CONFIG, TRAIN
 from search_commands import start, study, wait_until
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks")]
 PRUNED_AT_ONCE = ["hydra.sweeper.n_trials=1", "hydra/sweeper/pruner=threshold", "hydra.sweeper.pruner.upper=0.0"]
 
 

@@ -62,6 +62,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.ways
+@pytest.mark.usefixtures("forks")
 def test_the_processes_of_a_trial_join_it(own_folder):
     (own_folder / "conf").mkdir()
     (own_folder / "conf" / "config.yaml").write_text(CONFIG)

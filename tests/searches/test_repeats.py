@@ -120,6 +120,7 @@ def test_each_trial_has_its_seeds_in_free_slots_and_the_mean_of_their_values(see
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks_without_torch")
 def test_a_search_that_is_killed_between_parts_goes_on_with_the_missing_ones(seeded, sweep, own_folder):
     search = [*SEARCH, "hydra.sweeper.n_trials=4", "sleep=0.15"]
     undisturbed = sweep(*search, "hydra.sweep.dir=u")

@@ -13,7 +13,7 @@ from search_commands import rows, study, wait_until
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-pytestmark = [pytest.mark.slow, pytest.mark.ways]
+pytestmark = [pytest.mark.slow, pytest.mark.ways, pytest.mark.usefixtures("forks")]
 SMALL = ["model=mlp", "model.net.width=8", "test=false", "hydra.sweep.dir=s"]
 
 

@@ -113,6 +113,7 @@ def test_a_used_up_timeout_stops_the_running_trials_which_go_on(sweep):
     assert [row["state"] for row in rows()] == ["COMPLETE"] * 4
 
 
+@pytest.mark.usefixtures("forks_without_torch")
 def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(sweep, app):
     search = [*SEARCH, "hydra.sweeper.n_trials=5"]
     supervisor = start(app, *search, "++faults={2:hang}")
@@ -130,6 +131,7 @@ def test_ctrl_c_stops_the_trials_and_the_same_command_goes_on(sweep, app):
     assert all(gone(int(line)) for line in Path("pids").read_text().split())
 
 
+@pytest.mark.usefixtures("forks_without_torch")
 def test_a_folder_has_one_supervisor(sweep, app):
     first = start(app, *SEARCH, "++faults={0:hang}")
     wait_until(Path("hanging").is_file)
@@ -234,6 +236,7 @@ def test_a_search_that_failed_at_its_start_goes_on_when_it_is_mended(sweep):
     assert [row["state"] for row in rows()] == ["FAIL"] * 3 + ["COMPLETE"] * 3
 
 
+@pytest.mark.usefixtures("forks_without_torch")
 def test_the_seconds_of_a_trial_are_those_it_worked(sweep, app):
     search = [*SEARCH, "hydra.sweeper.n_trials=1", "sleep=0.5"]
     supervisor = start(app, *search, "++faults={0:hang}")

@@ -14,7 +14,7 @@ import pytest
 from postgresql import PASSWORD, STARTS, STOPS, server
 from search_commands import OTHER_FAULTS, SEARCH, gone, rows, start, study, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forks_without_torch")]
 
 
 def joined(app: Path, *overrides: str) -> subprocess.Popen[str]:

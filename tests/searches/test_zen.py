@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from search_commands import rows, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.ways]
+pytestmark = [pytest.mark.slow, pytest.mark.ways, pytest.mark.usefixtures("forks_without_torch")]
 PROGRAM = """
 import dataclasses, sys, time
 from pathlib import Path

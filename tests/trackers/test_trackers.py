@@ -45,12 +45,12 @@ def _search(folder, forked_commands):
         **dict.fromkeys(KEYS, KEY),
     }
     command = [sys.executable, "-m", "lightning_sweeps", "-m", *SEARCH]
-    supervisor = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    supervisor = forked_commands.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     table = folder / "outputs/sweeps/s/0/metrics.csv"
     wait_until(lambda: table.is_file() and table.read_text().count("\n") > 3, 120)
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
-    resumed = forked_commands.run(["-m", "lightning_sweeps.resume", "outputs/sweeps/s"], folder, environment)
+    resumed = forked_commands.run(["-m", "lightning_sweeps.resume", "outputs/sweeps/s"], folder, **environment)
     assert resumed.returncode == 0, resumed.stderr
     assert [row["state"] for row in rows(folder / "outputs/sweeps/s")] == ["COMPLETE", "PRUNED", "FAIL"]
 
