@@ -82,35 +82,36 @@ class _Process:
         self.next: tuple[dict[str, Any], Sequence[int]] | None = None
         self.pid = os.fork()
         if not self.pid:
-            _become(self._origin, command, descriptors)
+            _become(self._origin, self._told, command, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         self.ended = os.pidfd_open(self.pid)
-        self._say("pid", self.pid)
 
     def goes_on(self) -> bool:
         """It has ended: begin what takes its place, or say how it ended. Whether something runs."""
         _, status = os.waitpid(self.pid, 0)
         os.close(self.ended)
         if self.next is None:
-            self._say("status", status)
+            _say(self._told, f"status {status}")
             self._told.close()
             return False
         self._fork(*self.next)
         return True
 
-    def _say(self, *words: object) -> None:
-        with suppress(OSError):  # who started it may be gone
-            self._told.send(" ".join(map(str, words)).encode())
+
+def _say(told: socket.socket, words: str) -> None:
+    with suppress(OSError):  # who started it may be gone
+        told.send(words.encode())
 
 
-def _become(origin: Origin, command: dict[str, Any], descriptors: Sequence[int]) -> NoReturn:
+def _become(origin: Origin, told: socket.socket, command: dict[str, Any], descriptors: Sequence[int]) -> NoReturn:
     """Be what ``python`` starts."""
     os.execvp, subprocess.Popen = execvp(origin), popen(origin)  # type: ignore[assignment, misc]
     gc.unfreeze = lambda: None  # a look at all that the interpreter has imported would copy its memory
-    _take(descriptors, [0, 1, 2, *command["passed"]])
     if command["session"]:
         os.setsid()
+    _say(told, f"pid {os.getpid()}")
+    _take(descriptors, [0, 1, 2, *command["passed"]])
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 (as an interpreter opens them)
     os.chdir(command["cwd"])
     threads = [os.environ.get(name) for name in THREADS]
