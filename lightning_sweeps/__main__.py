@@ -1,6 +1,8 @@
 """``python -m lightning_sweeps``."""
 
 from lightning_sweeps import main
+from lightning_sweeps.command.leave import Leaving
 
 if __name__ == "__main__":
-    main()
+    with Leaving():
+        main()

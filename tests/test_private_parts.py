@@ -7,6 +7,8 @@ import dataclasses
 import inspect
 import multiprocessing.process
 import multiprocessing.spawn
+import subprocess
+import sys
 
 import hydra._internal.logging_config
 import hydra._internal.utils
@@ -262,3 +264,23 @@ class TestPython:
 
     def test_a_process_that_is_being_started_says_so(self):
         assert "_inheriting" in inspect.getsource(multiprocessing.process) + inspect.getsource(multiprocessing.spawn)
+
+    def test_what_is_done_at_an_end_can_be_done_by_a_process_that_has_none(self):
+        code = """
+import atexit, threading, weakref
+
+class Thing: pass
+kept = [Thing(), Thing()]
+before = weakref.finalize(kept[0], print, "of the program")
+atexit.register(print, "of the program too")
+atexit._clear()
+assert atexit._ncallbacks() == 0
+assert list(weakref.finalize._registry) == [before]
+before.atexit = weakref.finalize._registered_with_atexit = False
+after = weakref.finalize(kept[1], print, "of the trial")
+threading._shutdown()
+threading._shutdown()
+atexit._run_exitfuncs()
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (0, "of the trial\n"), done.stderr

@@ -19,6 +19,12 @@ from lightning_sweeps.command.sweeper import StudySweeper
 pytestmark = [pytest.mark.slow, pytest.mark.ways, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def plugins_are_there() -> None:
+    """Hydra's suites put its singletons back as they were, and plugins that are imported once more register nothing."""
+    Plugins.instance()
+
+
 def test_hydra_finds_the_sweeper():
     assert StudySweeper in Plugins.instance().discover(Sweeper)
 

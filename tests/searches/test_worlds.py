@@ -1,5 +1,6 @@
 """A trial lives in its program's own world: what a run of the program finds, a trial finds, however it starts."""
 
+import gzip
 import json
 import os
 import shutil
@@ -539,6 +540,37 @@ except KeyboardInterrupt:
     Path("heard").touch()  # a trial that does not listen is killed after ten seconds
     raise
 """
+
+
+LEAVES = """
+table.write("a row\\n")
+global unclosed; unclosed = gzip.open("zipped.gz", "wt"); unclosed.write("a row")
+atexit.register(Path("at-the-trials-end").touch)
+temporary = tempfile.TemporaryDirectory(); Path("temporary").write_text(temporary.name); temporary.me = temporary
+"""
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_what_a_trial_leaves_to_its_end_is_done(own_folder, name):
+    """As by Python's end, which forks are without: files are written, and what is registered in the trial is called."""
+    opened = 'table = open("table", "a"); table.write("a line of the program\\n"); table.flush()\n'
+    at_its_end = 'atexit.register(lambda: open("ends", "a").write("x"))\n'
+    write(LEAVES, before="import atexit, gzip, tempfile\nfrom pathlib import Path\n" + opened + at_its_end)
+    search(f"hydra.sweeper.start_method={name}", "x=1")
+    assert Path("table").read_text().endswith("a row\n")
+    assert Path("table").read_text().count("a row") == 1
+    assert gzip.decompress(Path("zipped.gz").read_bytes()) == b"a row"
+    assert Path("at-the-trials-end").is_file()
+    assert not Path(Path("temporary").read_text()).exists()
+    interpreters = {"fork": 1, "forkserver": 1, "spawn": 2}  # which have an end of their own
+    assert len(Path("ends").read_text()) == interpreters[name]
+
+
+def test_what_the_program_has_not_written_yet_is_written_once(own_folder):
+    opened = 'table = open("table", "a"); table.write("a line of the program\\n")\n'
+    write("table.write(f'{cfg.x}\\n')", before=opened)
+    search("x=1,2")
+    assert sorted(Path("table").read_text().splitlines()) == ["1", "2", "a line of the program"]
 
 
 @pytest.mark.parametrize("name", WAYS)

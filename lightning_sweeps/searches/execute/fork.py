@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 from lightning_sweeps.searches.engine.signals import STOP, TIME_IS_UP
 from lightning_sweeps.searches.execute.forkable import why_not_fork
 from lightning_sweeps.searches.execute.importing import forkable_imports, has_lightning
+from lightning_sweeps.searches.execute.inherited import Inherited
 from lightning_sweeps.searches.execute.lifeline import tie
 from lightning_sweeps.searches.execute.process import run_one
 from lightning_sweeps.searches.execute.program import Program
-from lightning_sweeps.searches.execute.seeds import Generators
 from lightning_sweeps.searches.execute.server import Child, Told, serve, tell
 from lightning_sweeps.searches.execute.settings import set_warning_filters
 
@@ -43,12 +43,12 @@ def _with_filters(filters: list[Any], target: Any, *arguments: Any) -> None:
 
 
 def serve_forks(
-    control: socket.socket, program: Program, generators: Generators, handlers: Mapping[int, Any]
+    control: socket.socket, program: Program, inherited: Inherited, handlers: Mapping[int, Any]
 ) -> NoReturn:
     """Be the server that trials are forked from.
 
     Args:
-        generators: of the program, as they were before any fork.
+        inherited: of the program, before any fork.
         handlers: the program's own, of the signals that are ignored here.
     """
     reason = why_not_fork()
@@ -58,10 +58,11 @@ def serve_forks(
     if reason is not None:
         tell(control, Told.UNFIT, f"the program cannot be forked: {reason}")
         os._exit(0)
+    inherited.leave_the_end_to_the_program()
     gc.freeze()  # memory stays shared with the trials as long as nobody touches it
 
     def start(connection: int, lifeline: int, others: Collection[int]) -> Child:
-        process = start_quietly(_be_a_trial, program, generators, handlers, connection, lifeline, others)
+        process = start_quietly(_be_a_trial, program, inherited, handlers, connection, lifeline, others)
         return Child(process.pid, lambda: _reap(process))
 
     serve(control, start)
@@ -76,7 +77,7 @@ def _reap(process: Any) -> int:
 
 def _be_a_trial(
     program: Program,
-    generators: Generators,
+    inherited: Inherited,
     handlers: Mapping[int, Any],
     connection: int,
     lifeline: int,
@@ -88,8 +89,9 @@ def _be_a_trial(
         os.close(descriptor)
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    generators.after_fork()
+    inherited.begin_a_trial()
     run_one(Connection(connection), program)
+    inherited.end_a_trial()
 
 
 def ignore_signals() -> dict[int, Any]:

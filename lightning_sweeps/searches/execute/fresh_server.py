@@ -52,15 +52,15 @@ def _starting_interpreters(interpreter: list[str], world: int) -> Callable[[int,
 
 def _be_forked(first: Mapping[str, Any], control: socket.socket) -> None:
     from lightning_sweeps.searches.execute.fork import ignore_signals, serve_forks
+    from lightning_sweeps.searches.execute.inherited import Inherited
     from lightning_sweeps.searches.execute.process import not_imported
-    from lightning_sweeps.searches.execute.seeds import Generators
 
     try:
         program = load(first)
     except (Exception, GuardMissingError) as error:  # noqa: BLE001 (whatever an import may raise)
         tell(control, Told.WRONG, not_imported(error))
         return
-    serve_forks(control, program, Generators(), ignore_signals())
+    serve_forks(control, program, Inherited(), ignore_signals())
 
 
 def _be_a_trial(first: Mapping[str, Any], channel: int) -> None:

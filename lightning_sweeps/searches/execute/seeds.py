@@ -1,8 +1,8 @@
 """Reseed after the fork, or unseeded trials share one random stream. A seed that the program has set is kept."""
 
-import gc
 import random
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 BITS_OF_A_PERSONS_SEED = 32  # torch draws 64 bits if nobody sets its seed
@@ -13,13 +13,15 @@ class Generators:
     """The random generators of a program that will be forked, perhaps by way of a process in between.
 
     A program that has set a seed has set it for every trial, which then draws what a run of the program draws. NumPy
-    and torch tell whether that was so; Python's own generator does not, and goes with them. To look for those that the
-    program has made touches every object, whose memory is then no longer shared with a process that was forked before.
+    and torch tell whether that was so; Python's own generator does not, and goes with them.
+
+    Args:
+        objects: all that the program has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, objects: Iterable[object]) -> None:
         self._pythons = random.getstate() if _seeded() else None  # a fork reseeds it
-        self._unseeded = _made_without_a_seed()
+        self._unseeded = _made_without_a_seed(objects)
 
     def after_fork(self) -> None:
         """Reseed, in a trial, the generators that nobody has seeded."""
@@ -35,15 +37,12 @@ class Generators:
             random.setstate(self._pythons)
 
 
-def _made_without_a_seed() -> list[Any]:
+def _made_without_a_seed(objects: Iterable[object]) -> list[Any]:
     """NumPy's ``default_rng()`` and the like."""
     numpy = sys.modules.get("numpy.random")
     if numpy is None:
         return []
-    gc.unfreeze()  # the collector does not list what is frozen
-    found = [one for one in gc.get_objects() if type(one) is numpy.Generator and _is_unseeded(one)]
-    gc.freeze()
-    return found
+    return [one for one in objects if type(one) is numpy.Generator and _is_unseeded(one)]
 
 
 def seeded_states() -> dict[str, Any]:

@@ -26,6 +26,7 @@ from lightning_sweeps.searches.execute import seeds, settings
 from lightning_sweeps.searches.execute.fork import ignore_signals, serve_forks, start_quietly
 from lightning_sweeps.searches.execute.forkable import why_not_fork
 from lightning_sweeps.searches.execute.fresh_server import command
+from lightning_sweeps.searches.execute.inherited import Inherited
 from lightning_sweeps.searches.execute.lifeline import tie
 from lightning_sweeps.searches.execute.program import Program, pack
 from lightning_sweeps.terminal.handlers import handled
@@ -129,12 +130,12 @@ class Servers:
         self._stack.close()
 
     def _fork(self) -> Server:
-        generators = seeds.Generators()
+        inherited = Inherited()
         ours, theirs = socket.socketpair()
         lifeline, end = os.pipe()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, *TIME_IS_UP))
         try:
-            process = start_quietly(_be_the_server, self.program, generators, mask, theirs, lifeline, (ours, end))
+            process = start_quietly(_be_the_server, self.program, inherited, mask, theirs, lifeline, (ours, end))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
@@ -179,7 +180,7 @@ class Servers:
 
 def _be_the_server(
     program: Program,
-    generators: seeds.Generators,
+    inherited: Inherited,
     mask: set[signal.Signals],
     control: socket.socket,
     lifeline: int,
@@ -192,7 +193,7 @@ def _be_the_server(
     tie(lifeline)
     handlers = ignore_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    serve_forks(control, program, generators, handlers)
+    serve_forks(control, program, inherited, handlers)
 
 
 def _nameless_file() -> Any:
