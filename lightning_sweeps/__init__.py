@@ -15,7 +15,7 @@ A notebook or a Python program starts runs and searches itself::
 Importing this package imports neither torch nor lightning.
 """
 
-from lightning_sweeps.command.leave import Leaving
+from lightning_sweeps.files.leave import Leaving
 from lightning_sweeps.terminal import closed, ctrl_c
 
 if ctrl_c.is_command():  # what is imported from here on takes a second or more

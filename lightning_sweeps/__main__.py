@@ -1,7 +1,7 @@
 """``python -m lightning_sweeps``."""
 
 from lightning_sweeps import main
-from lightning_sweeps.command.leave import Leaving
+from lightning_sweeps.files.leave import Leaving
 
 if __name__ == "__main__":
     with Leaving():

@@ -1,1 +1,1 @@
-"""Whose folder is whose, and what is known of the code."""
+"""Whose folder is whose, what is known of the code, and what a process writes at its end."""

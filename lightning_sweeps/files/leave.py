@@ -1,4 +1,4 @@
-"""Leave ``python -m lightning_sweeps`` without freeing its objects one by one: the system frees them all at once.
+"""Leave a process of this package's own without freeing its objects one by one: the system frees them all at once.
 
 After a run, Python takes two seconds to free the half million objects of torch and Lightning. All else is done as ever:
 threads are waited for, what is registered with ``atexit`` is called, and files that were left open are written.
