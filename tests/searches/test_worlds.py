@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -544,9 +545,27 @@ except KeyboardInterrupt:
 
 LEAVES = """
 table.write("a row\\n")
+global unclosed_zip, logger; logger = Logger("of-a-global")
+unclosed_zip = zipfile.ZipFile("zip.zip", "w"); unclosed_zip.writestr("a row", "1")
+train.logger = Logger("of-a-function")
+in_a_cycle = Logger("of-a-cycle"); in_a_cycle.me = in_a_cycle
 global unclosed; unclosed = gzip.open("zipped.gz", "wt"); unclosed.write("a row")
 atexit.register(Path("at-the-trials-end").touch)
 temporary = tempfile.TemporaryDirectory(); Path("temporary").write_text(temporary.name); temporary.me = temporary
+"""
+WRITES_WHEN_FREED = """
+import atexit, gzip, tempfile, zipfile
+from pathlib import Path
+
+class Logger:
+    def __init__(self, name): self.file = Path(name).absolute()
+    def __del__(self): self.file.touch()
+
+class Program:
+    def __del__(self, open=open):
+        with open("frees", "a") as file: file.write("x")
+
+program = Program()
 """
 
 
@@ -555,15 +574,19 @@ def test_what_a_trial_leaves_to_its_end_is_done(own_folder, name):
     """As by Python's end, which forks are without: files are written, and what is registered in the trial is called."""
     opened = 'table = open("table", "a"); table.write("a line of the program\\n"); table.flush()\n'
     at_its_end = 'atexit.register(lambda: open("ends", "a").write("x"))\n'
-    write(LEAVES, before="import atexit, gzip, tempfile\nfrom pathlib import Path\n" + opened + at_its_end)
+    write(LEAVES, before=WRITES_WHEN_FREED + opened + at_its_end)
     search(f"hydra.sweeper.start_method={name}", "x=1")
     assert Path("table").read_text().endswith("a row\n")
     assert Path("table").read_text().count("a row") == 1
     assert gzip.decompress(Path("zipped.gz").read_bytes()) == b"a row"
+    with zipfile.ZipFile("zip.zip") as written:
+        assert written.namelist() == ["a row"]
+    assert {file.name for file in Path().glob("of-a-*")} == {"of-a-global", "of-a-function", "of-a-cycle"}
     assert Path("at-the-trials-end").is_file()
     assert not Path(Path("temporary").read_text()).exists()
     interpreters = {"fork": 1, "forkserver": 1, "spawn": 2}  # which have an end of their own
     assert len(Path("ends").read_text()) == interpreters[name]
+    assert len(Path("frees").read_text()) == interpreters[name]
 
 
 def test_what_the_program_has_not_written_yet_is_written_once(own_folder):

@@ -6,6 +6,7 @@ import threading
 import weakref
 
 from lightning_sweeps.files.left_open import files_among, finish, flush
+from lightning_sweeps.searches.execute.let_go import Globals, finalize
 from lightning_sweeps.searches.execute.seeds import Generators
 
 
@@ -29,6 +30,7 @@ class Inherited:
         for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # noqa: SLF001
             finalizer.atexit = False
         weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # noqa: SLF001
+        self._globals = Globals()
 
     def begin_a_trial(self) -> None:
         """After the fork."""
@@ -37,12 +39,14 @@ class Inherited:
     def end_a_trial(self) -> None:
         """Do what an interpreter does when it ends, which a forked process does not.
 
-        Threads are waited for, what the trial has registered with ``atexit`` is called, and files that it has left open
-        are written.
+        It waits for threads and calls what the trial has registered with ``atexit``; it frees what the trial has made,
+        or at least finalizes it; and it writes files that were left open. What the server has frozen was there before.
         """
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
-        # Not what the server has frozen: a look at that copies its memory. What is called next may unfreeze it.
-        opened = files_among(gc.get_objects())
+        atexit.unregister(gc.unfreeze)  # our own main function's, for an interpreter that frees everything
         atexit._run_exitfuncs()  # noqa: SLF001
+        if self._globals.let_go():
+            gc.collect()
+            finalize(gc.get_objects())
         flush(self._files)
-        finish(opened)
+        finish(files_among(gc.get_objects()))

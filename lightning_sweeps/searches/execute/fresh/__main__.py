@@ -22,11 +22,6 @@ role, world, *descriptors = sys.argv[1], *map(int, sys.argv[2:])
 first = pickle.loads(_read(world))  # noqa: S301 (our own, in a file without a name)
 sys.path[:], sys.argv[:] = first["path"], first["typed"]
 
-from lightning_sweeps.files.leave import Leaving  # noqa: E402
-
-Leaving.be_last()
-
 from lightning_sweeps.searches.execute.fresh_server import begin  # noqa: E402
 
-with Leaving():
-    begin(role, first, world, *descriptors)
+begin(role, first, world, *descriptors)

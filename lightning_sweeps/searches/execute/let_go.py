@@ -1,0 +1,67 @@
+"""Let go of what a trial has made, as an interpreter does when it ends: many an object writes when it is freed."""
+
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_PACKAGE = __name__.partition(".")[0]
+_ITS_FOLDER = str(Path(__file__).parents[2])
+
+
+class Globals:
+    """The names in the modules of the user's own, as they are before a trial."""
+
+    def __init__(self) -> None:
+        self._modules = _of_the_user(sys.modules)
+        self._before = [dict(vars(module)) for module in self._modules]
+        self._known = len(sys.modules)
+
+    def let_go(self) -> bool:
+        """Set those to None that have another value since. Whether there is any code of the user's."""
+        # Those that the trial has imported are the last: a look at all of them would copy their memory.
+        imported = _of_the_user(islice(reversed(sys.modules), max(0, len(sys.modules) - self._known)))
+        befores = [*self._before, *({} for _ in imported)]
+        for module, before in zip([*self._modules, *imported], befores, strict=True):
+            names = vars(module)
+            for name in [name for name in names if not name.startswith("__")]:
+                if name not in before or before[name] is not names[name]:
+                    names[name] = None
+        return bool(self._modules or imported)
+
+
+def finalize(objects: Sequence[object]) -> None:
+    """Call ``__del__`` of what is still there, the newest first, and show its errors, as Python does."""
+    finalizers: dict[type, Any] = {}
+    for one in reversed(objects):
+        kind = type(one)
+        if kind not in finalizers:
+            finalizers[kind] = _finalizer_of(kind)
+        if finalizers[kind] is not None:
+            try:
+                finalizers[kind](one)
+            except Exception as error:  # noqa: BLE001 (whatever it may raise)
+                sys.stderr.write(f"Exception ignored in: {finalizers[kind]}\n")
+                traceback.print_exception(error)
+
+
+def _finalizer_of(kind: type) -> FunctionType | None:
+    """The ``__del__`` that was written in Python; files have one of their own."""
+    found = getattr(kind, "__del__", None)
+    is_of_the_package = kind.__module__.partition(".")[0] == _PACKAGE
+    return found if isinstance(found, FunctionType) and not is_of_the_package else None
+
+
+def _of_the_user(names: Iterable[str]) -> list[ModuleType]:
+    """The modules of these names that are neither a library's nor of this package."""
+    modules = [sys.modules[name] for name in names]
+    return [one for one in modules if isinstance(one, ModuleType) and _is_of_the_user(vars(one).get("__file__"))]
+
+
+def _is_of_the_user(file: object) -> bool:
+    return isinstance(file, str) and not file.startswith((*_LIBRARIES, _ITS_FOLDER))
