@@ -192,7 +192,7 @@ def _say_what_is_left(ended: Loop | Launched, study: optuna.Study, config: DictC
     finished, sampler = len(ended.tally.states), study.sampler
     if isinstance(sampler, Exhaustive) and (failed := sampler.failed(study.get_trials(deepcopy=False))):
         more = {"hydra.sweeper.n_trials": finished + len(failed)}
-        log.info("to run what failed again:\n%s", command_to_go_on(config, folder, **more))
+        log.info("to run the failed trials again:\n%s", command_to_go_on(config, folder, **more))
     elif ended.finished_here:
         return
     elif isinstance(sampler, Exhaustive):

@@ -208,7 +208,7 @@ def test_every_pruner_works(sweep, pruner):
 
 def test_combinations_that_failed_are_run_again_when_more_are_asked_for(sweep, command):
     done = sweep("x=1.0,2.0,3.0", "+faults={0: raise, 2: raise}", "hydra.sweeper.max_failure_rate=1")
-    assert "to run what failed again:" in done.stdout
+    assert "to run the failed trials again:" in done.stdout
     assert "hydra.sweeper.n_trials=5" in done.stdout
     done = command("s", "hydra.sweeper.n_trials=5", module="lightning_sweeps.resume")
     assert done.returncode == 0, done.stderr
@@ -216,7 +216,7 @@ def test_combinations_that_failed_are_run_again_when_more_are_asked_for(sweep, c
     assert [row["state"] for row in rows()] == ["FAIL", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     done = command("s", "hydra.sweeper.n_trials=9", module="lightning_sweeps.resume")
     assert len(rows()) == 5, "nothing is repeated that has a value"
-    assert "to run what failed again" not in done.stdout
+    assert "to run the failed trials again" not in done.stdout
 
 
 def test_another_space_or_direction_is_refused(sweep):
