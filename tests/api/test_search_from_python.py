@@ -79,6 +79,24 @@ def test_a_functions_best_trial_and_table_are_there(own_folder):
     assert repr(study) == f"Study('s': 4 trials, 4 complete, best {study.best.value:.6g})"
 
 
+def test_what_a_trial_of_a_function_has_made_is_freed(own_folder):
+    """Such as an object that writes its rows then, and that is in a cycle of references."""
+
+    class Logger:
+        def __init__(self, file):
+            self.file, self.myself = file, self
+
+        def __del__(self):
+            self.file.touch()
+
+    def objective(config, trial):
+        Logger(Path(trial.folder, "written"))
+        return config.x
+
+    study = search(objective, space={"x": "choice(1,2)"}, show=False)
+    assert all((study.folder / str(trial.number) / "written").is_file() for trial in study.trials)
+
+
 def test_a_table_without_pandas_is_a_list(own_folder, monkeypatch):
     study = searched(n_trials=2)
     monkeypatch.setitem(sys.modules, "pandas", None)

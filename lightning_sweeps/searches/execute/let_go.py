@@ -11,7 +11,8 @@ from typing import Any
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PACKAGE = __name__.partition(".")[0]
-_ITS_FOLDER = str(Path(__file__).parents[2])
+_ITS_FOLDER = Path(__file__).parents[2]
+_ITS_COMMAND = str(_ITS_FOLDER / "__main__.py")
 
 
 class Globals:
@@ -60,8 +61,11 @@ def _finalizer_of(kind: type) -> FunctionType | None:
 def _of_the_user(names: Iterable[str]) -> list[ModuleType]:
     """The modules of these names that are neither a library's nor of this package."""
     modules = [sys.modules[name] for name in names]
-    return [one for one in modules if isinstance(one, ModuleType) and _is_of_the_user(vars(one).get("__file__"))]
+    return [one for one in modules if isinstance(one, ModuleType) and _is_of_the_user(one)]
 
 
-def _is_of_the_user(file: object) -> bool:
-    return isinstance(file, str) and not file.startswith((*_LIBRARIES, _ITS_FOLDER))
+def _is_of_the_user(module: ModuleType) -> bool:
+    file = vars(module).get("__file__")
+    if module is sys.modules["__main__"]:  # which also has what a notebook has sent
+        return file != _ITS_COMMAND
+    return isinstance(file, str) and not file.startswith((*_LIBRARIES, f"{_ITS_FOLDER}/"))
