@@ -1,7 +1,8 @@
 """Let go of what a trial has made, as an interpreter does when it ends: many an object writes when it is freed."""
 
+import os
+import site
 import sys
-import sysconfig
 import traceback
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LIBRARIES = tuple(filter(None, [str(Path(os.__file__).parent), *site.getsitepackages(), site.USER_SITE]))
 _PACKAGE = __name__.partition(".")[0]
 _ITS_FOLDER = Path(__file__).parents[2]
 _ITS_COMMAND = str(_ITS_FOLDER / "__main__.py")
