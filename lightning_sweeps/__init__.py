@@ -15,13 +15,14 @@ A notebook or a Python program starts runs and searches itself::
 Importing this package imports neither torch nor lightning.
 """
 
-from lightning_sweeps.files.leave import Leaving
 from lightning_sweeps.terminal import closed, ctrl_c
 
 if ctrl_c.is_command():  # what is imported from here on takes a second or more
-    Leaving.be_last()
     ctrl_c.leave_at_ctrl_c()
     closed.open_what_is_closed()
+    from lightning_sweeps.files.leave import Leaving
+
+    Leaving.be_last()
 
 import gc
 import sys

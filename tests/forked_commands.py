@@ -48,7 +48,8 @@ class Origin(NamedTuple):
             return False
         names = {name for name in (*environment, *self.environment) if name.startswith(READ_AT_A_START)}
         changed = {name for name in names if environment.get(name) != self.environment.get(name)}
-        return (command[1] == "-m" or str(command[1]).endswith(".py")) and changed <= {"PYTHONPATH", *THREADS}
+        program = "".join(map(str, command[1:2]))  # none: what is typed
+        return (program == "-m" or program.endswith(".py")) and changed <= {"PYTHONPATH", *THREADS}
 
     def begin(
         self, command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int], **more: Any

@@ -10,12 +10,21 @@ import pytest
 pytestmark = pytest.mark.slow
 MINE = """
 import zipfile
+from pathlib import Path
 from lightning_sweeps.models.classifier import Classifier
 
 unclosed = zipfile.ZipFile("unclosed.zip", "w")
 unclosed.writestr("a row", "1")
 
 class Mine(Classifier): pass
+"""
+HELD = """
+import os
+class Held:
+    def __del__(self, file=Path(f"written-by-{os.getpid()}").absolute()): file.touch()
+
+held = Held()
+
 """
 RUN = ["model=mlp", "trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.accelerator=cpu", "test=false"]
 FREES = "# cleanup["  # what Python says with -v when it ends
@@ -41,6 +50,19 @@ def test_the_users_are_as_they_may_write_something(own_folder, monkeypatch):
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile("unclosed.zip") as written:
         assert written.namelist() == ["a row"]
+
+
+def test_the_users_are_in_trials_too_wherever_their_module_is_installed(own_folder, monkeypatch):
+    libraries = own_folder / "base" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    libraries.mkdir(parents=True)
+    (libraries / "mine.py").write_text(MINE.replace("class Mine(", HELD + "class Mine("))
+    monkeypatch.setenv("PYTHONUSERBASE", str(own_folder / "base"))
+    monkeypatch.setenv("PYTHONPATH", str(libraries), prepend=":")
+    monkeypatch.setenv("LIGHTNING_SWEEPS_TRUST", "mine")
+    search = ["-m", "hydra/sweeper=study", "optimizer.lr=0.1,0.01", "hydra.sweeper.report=false", "hydra.sweep.dir=s"]
+    done = run(*search, *RUN, "model._target_=mine.Mine")
+    assert done.returncode == 0, done.stderr
+    assert len(list(Path().glob("written-by-*"))) == 2
 
 
 def test_who_watches_the_interpreter_sees_its_end(own_folder, monkeypatch):

@@ -28,10 +28,10 @@ def flush(files: Collection[Any]) -> None:
 
 def finish(files: Collection[Any]) -> None:
     """The same, and close files of other classes, which may have an end to write, as those of gzip have."""
-    flush([one for one in files if issubclass(type(one), _TEXT)])
+    flush(files)
     streams = (sys.stdout, sys.stderr, sys.stdin)
     for one in files:
         if type(one).__module__ != "_io" and not any(one is stream for stream in streams):
             with suppress(Exception):  # whatever a class raises, as Python does when it ends
                 one.close()
-    flush(files)
+    flush(files)  # what they have written into files below them

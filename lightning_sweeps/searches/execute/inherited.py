@@ -25,7 +25,7 @@ class Inherited:
         flush(self._files)  # or each trial would write it once more
 
     def leave_the_end_to_the_program(self) -> None:
-        """In the server: what is registered for the end of the program is not for the end of each trial."""
+        """In the server, before trials: what is there, or registered for the end, is not for the end of each trial."""
         atexit._clear()  # noqa: SLF001 (so does multiprocessing, from Python 3.13 on)
         for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # noqa: SLF001
             finalizer.atexit = False

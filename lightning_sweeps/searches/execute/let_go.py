@@ -10,8 +10,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from lightning_sweeps.safety.trust import trusted
+
 _LIBRARIES = tuple(filter(None, [str(Path(os.__file__).parent), *site.getsitepackages(), site.USER_SITE]))
-_PACKAGE = __name__.partition(".")[0]
 _ITS_FOLDER = Path(__file__).parents[2]
 _ITS_COMMAND = str(_ITS_FOLDER / "__main__.py")
 
@@ -34,7 +35,7 @@ class Globals:
             for name in [name for name in names if not name.startswith("__")]:
                 if name not in before or before[name] is not names[name]:
                     names[name] = None
-        return bool(self._modules or imported)
+        return bool(self._modules or imported or trusted())
 
 
 def finalize(objects: Sequence[object]) -> None:
@@ -55,14 +56,18 @@ def finalize(objects: Sequence[object]) -> None:
 def _finalizer_of(kind: type) -> FunctionType | None:
     """The ``__del__`` that was written in Python; files have one of their own."""
     found = getattr(kind, "__del__", None)
-    is_of_the_package = kind.__module__.partition(".")[0] == _PACKAGE
-    return found if isinstance(found, FunctionType) and not is_of_the_package else None
+    return found if isinstance(found, FunctionType) else None
 
 
 def _of_the_user(names: Iterable[str]) -> list[ModuleType]:
-    """The modules of these names that are neither a library's nor of this package."""
-    modules = [sys.modules[name] for name in names]
-    return [one for one in modules if isinstance(one, ModuleType) and _is_of_the_user(one)]
+    """The modules of these names that are neither a library's nor of this package, and those that the user trusts."""
+    users = tuple(f"{name.removesuffix('.*')}." for name in trusted())
+    modules = [(name, sys.modules[name]) for name in names]
+    return [
+        one
+        for name, one in modules
+        if isinstance(one, ModuleType) and (f"{name}.".startswith(users) or _is_of_the_user(one))
+    ]
 
 
 def _is_of_the_user(module: ModuleType) -> bool:
